@@ -48,6 +48,7 @@ ALONE = {
     "lattice": "python -m benches.lattice [SEED]        sizing alone, verdict and advice apart",
     "long_ledger": "python -m benches.long_ledger [ROWS]    all that a long ledger costs; 700 MB",
     "secp256k1": "python benches/secp256k1.py [ROUNDS]    two bindings of libsecp256k1",
+    "verify": "python -m benches.verify [CYCLES]       recomputing so many cycles with their certificates",
     "soak": "python benches/soak.py --minutes 60     a long run against a venue with bad days",
 }
 """With options of their own, run by these lines."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
+from commands.verify.certificates import PLAY_MONEY
 from commands.verify.costs import LEGS
 from commands.verify.findings import ONE, DoesNotHold, must, text
 from commands.verify.orders import AuditedOrder, Sum
@@ -68,8 +69,6 @@ POSITIONS = [
 PREFIX = "DN_pair_eth_sol_nado_"
 ALWAYS = ("exchange", "side", "order_type", "mode", "cycle_id", "cycle_skipped", "ticker")
 """Cells that are judged in every line."""
-EXCHANGES = ("Nado-simulated", "Nado-PAPER")
-"""What the venue's name begins with where no money is in it; a rehearsal of another is simulated, too."""
 
 
 class CsvFile:
@@ -168,7 +167,7 @@ class CsvFiles:
 
     def named(self, venue: str) -> None:
         """Whose the lines are, by row 0."""
-        known = next((name for name in EXCHANGES if venue.startswith(name)), "")
+        known = next((name for name in PLAY_MONEY if venue.startswith(name)), "")
         self.exchange = known or ("Nado-simulated" if self.trades.begins("Nado-simulated,") else "Nado")
 
     def closed(self, audit: Audit, flight: AuditedFlight) -> None:

@@ -1,7 +1,5 @@
 """What does not hold, by its place and its field; the first one ends the verification."""
 
-from decimal import Decimal, localcontext
-
 ONE = 10**18
 LONGEST = 120
 """Of a value, as it is quoted."""
@@ -28,8 +26,6 @@ def _shown(value: object) -> str:
 
 def text(amount: int) -> str:
     """An x18 integer as a decimal number: no exponent, no trailing zeros."""
-    with localcontext() as exact:
-        exact.prec = 80
-        shown = f"{Decimal(amount).scaleb(-18):f}"
-    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
-    return "0" if shown in {"-0", ""} else shown
+    whole, rest = divmod(abs(amount), ONE)
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{whole}.{rest:018}".rstrip("0") if rest else f"{sign}{whole}"

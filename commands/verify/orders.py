@@ -70,6 +70,8 @@ class AuditedOrder(msgspec.Struct, eq=False):
     resolved_ns: int = 0
     outcome: str = "unknown"
     code: int | None = None
+    of_plan: str = ""
+    """The plan's digest."""
     signer: str = ""
     """Whose key was to sign it; "" when nobody says."""
     told: list[dict[str, Any]] = []
@@ -80,17 +82,19 @@ class AuditedOrder(msgspec.Struct, eq=False):
     cancelled: bool = False
     ended: bool = False
     misfit: bool = False
+    amount: int = 0
+    """Signed, as the plan asks."""
+    pieced: Sum = Sum()
+    """What its pieces come to."""
+
+    def __post_init__(self) -> None:
+        self.amount = int(self.asked["amount"])
 
     @property
     def asked(self) -> dict[str, Any]:
         """The order as the plan has it."""
         asked: dict[str, Any] = self.plan[self.leg]
         return asked
-
-    @property
-    def amount(self) -> int:
-        """Signed."""
-        return int(self.asked["amount"])
 
     @property
     def increases(self) -> bool:
@@ -115,7 +119,10 @@ class AuditedOrder(msgspec.Struct, eq=False):
         if not self._fits(fill, charges):
             self.misfit = True
             return
-        self.pieces = {int(fill["remaining"]): fill} | self.pieces
+        left, amount, price = (int(fill[name]) for name in ("remaining", "amount", "price"))
+        if left not in self.pieces:
+            self.pieces[left] = fill
+            self.pieced = self.pieced.plus(Sum(amount, abs(amount * price) // ONE, int(fill["fee"])))
         self._judge()
 
     def take_update(self, update: dict[str, Any]) -> None:
@@ -145,13 +152,13 @@ class AuditedOrder(msgspec.Struct, eq=False):
             return
         if self.ended and (not filled or (provisional and not (absent and answer["source"] == LATE))):
             return
-        if abs(filled) >= abs(self._pieced.filled):
+        if abs(filled) >= abs(self.pieced.filled):
             self.resolved, self.resolved_ns, self.ended = answer, at_ns, True
         else:
             self.ended = self.ended or not provisional
 
     def _judge(self) -> None:
-        traded, whole = abs(self._pieced.filled), abs(self.amount)
+        traded, whole = abs(self.pieced.filled), abs(self.amount)
         never = self.outcome in {"refused", "none"} and not self.pieces
         all_told = self.cancelled and self.left is not None and traded == whole - self.left
         self.ended = self.ended or never or traded == whole or all_told
@@ -183,19 +190,11 @@ class AuditedOrder(msgspec.Struct, eq=False):
         )
 
     @property
-    def _pieced(self) -> Sum:
-        total = Sum()
-        for piece in self.pieces.values():
-            amount, price = int(piece["amount"]), int(piece["price"])
-            total = total.plus(Sum(amount, abs(amount * price) // ONE, int(piece["fee"])))
-        return total
-
-    @property
     def by_answer(self) -> bool:
         """Do its numbers come from RESOLVE and not from its fills?"""
         if self.resolved is None:
             return False
-        pieced, answered = abs(self._pieced.filled), abs(int(self.resolved["filled"]))
+        pieced, answered = abs(self.pieced.filled), abs(int(self.resolved["filled"]))
         return pieced <= answered and not (
             self.resolved["provisional"] and self.pieces and pieced == answered
         )
@@ -205,7 +204,7 @@ class AuditedOrder(msgspec.Struct, eq=False):
         """What it has done, as far as it is known by now."""
         answer = self.resolved
         if answer is None or not self.by_answer:
-            return self._pieced
+            return self.pieced
         return Sum(int(answer["filled"]), int(answer["quote"]), int(answer["fee"]))
 
     @property
@@ -230,7 +229,7 @@ class AuditedOrder(msgspec.Struct, eq=False):
     def trades(self) -> list[OrderTrade]:
         """Its pieces; one at the time of the answer where only that is known."""
         total = self.total
-        if self.by_answer and total.filled != self._pieced.filled:
+        if self.by_answer and total.filled != self.pieced.filled:
             return [OrderTrade(self.resolved_ns, self.leg, total.filled, total.vwap)] if total.filled else []
         return [
             OrderTrade(piece["at_ns"], self.leg, int(piece["amount"]), int(piece["price"]))

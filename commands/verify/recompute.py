@@ -178,7 +178,7 @@ class Audit:
         for order in orders:
             expected = self.order_digest(plan, digest, order.leg) if order.amount else ""
             must(order.digest, expected, row.where, f"{order.leg}_order")
-            order.ended, order.signer = order.amount == 0, self.signer
+            order.ended, order.signer, order.of_plan = order.amount == 0, self.signer, digest
             self._remember(order)
         self._flight = AuditedFlight(sealed.seq, row.seq, plan, digest, (orders[0], orders[1]))
         self.flights.append(self._flight)
@@ -186,20 +186,22 @@ class Audit:
 
     def order_digest(self, plan: dict[str, Any], digest: str, leg: str) -> str:
         """The exchange's id of one leg's order, from what the plan says."""
+        verifier = f"0x{plan[leg]['product_id']:040x}"
+        fields = self.order_fields(plan, digest, leg)
+        return "0x" + typed_digest(ORDER, self.opened["chain_id"], verifier, **fields).hex()
+
+    def order_fields(self, plan: dict[str, Any], digest: str, leg: str) -> dict[str, int | str]:
+        """What is signed of one leg's order, by the exchange's names."""
         order, recv_ms = plan[leg], plan["recv_time_ms"]
         low = int.from_bytes(blake2b((digest + leg).encode(), digest_size=3).digest(), "big") >> 4
-        signed = typed_digest(
-            ORDER,
-            self.opened["chain_id"],
-            f"0x{order['product_id']:040x}",
-            sender=self.opened["subaccount"],
-            priceX18=int(order["limit"]),
-            amount=int(order["amount"]),
-            expiration=-(-recv_ms // 1000) + 1,
-            nonce=recv_ms << 20 | low,
-            appendix=1 | KINDS.index(order["kind"]) << 9 | order["reduce_only"] << 11,
-        )
-        return "0x" + signed.hex()
+        return {
+            "sender": self.opened["subaccount"],
+            "priceX18": int(order["limit"]),
+            "amount": int(order["amount"]),
+            "expiration": -(-recv_ms // 1000) + 1,
+            "nonce": recv_ms << 20 | low,
+            "appendix": 1 | KINDS.index(order["kind"]) << 9 | order["reduce_only"] << 11,
+        }
 
     def _remember(self, order: AuditedOrder) -> None:
         if order.digest:
@@ -333,7 +335,7 @@ class Audit:
             if digest:
                 must(digest, self.order_digest(plan, of_plan, leg), row.where, f"{leg}_order")
             if digest and digest not in self.orders:
-                order = AuditedOrder(leg, plan, digest, self.position[leg])
+                order = AuditedOrder(leg, plan, digest, self.position[leg], of_plan=of_plan)
                 self._remember(order)
                 self.cycle.orders.append(order)
         self.costs.placed(plan, paired=0 not in self.pair and self.pair == self.cycle.pair)

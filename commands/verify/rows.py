@@ -19,8 +19,11 @@ import msgspec
 from commands.verify.findings import DoesNotHold, must
 
 ALL = "SELECT seq, at_ns, CAST(kind AS TEXT), CAST(body AS BLOB), CAST(prev AS TEXT), CAST(hash AS TEXT)"
-TYPES = ("integer", "integer", "text", "text", "text", "text")
+STORED = " || ' ' || ".join(f"typeof({name})" for name in ("seq", "at_ns", "kind", "body", "prev", "hash"))
+TYPES = "integer integer text text text text"
 BUSY_S = 1.0
+UNREADABLE = (sqlite3.Error, sqlite3.Warning, UnicodeError, OverflowError)
+"""What reading a spoilt file may raise: an error about a spoilt name is itself no UTF-8."""
 
 
 class LedgerRow(NamedTuple):
@@ -61,7 +64,7 @@ class Chain:
             try:
                 with closing(_opened(path)) as connection:
                     yield from self._of(path, connection)
-            except sqlite3.DatabaseError as error:
+            except UNREADABLE as error:
                 raise DoesNotHold(self._next(path), "file", f"SQLite cannot read it: {error}") from error
 
     def _next(self, path: Path) -> str:
@@ -70,14 +73,13 @@ class Chain:
     def _of(self, path: Path, connection: sqlite3.Connection) -> Iterator[LedgerRow]:
         must(connection.execute("PRAGMA freelist_count").fetchone()[0], 0, path.name, "free pages")
         snapshots: list[int] = []
-        types = "typeof(seq), typeof(at_ns), typeof(kind), typeof(body), typeof(prev), typeof(hash)"
-        for seq, at_ns, kind, raw, prev, digest, *stored in connection.execute(
-            f"{ALL}, {types} FROM events ORDER BY seq"
+        for seq, at_ns, kind, raw, prev, digest, stored in connection.execute(
+            f"{ALL}, {STORED} FROM events ORDER BY seq"
         ):
             expected = self.last.seq + 1 if self.last else 0
             where = f"row {expected}"
             must(seq, expected, where, "seq", "the row in this place is")
-            must(tuple(stored), TYPES, where, "types of the columns")
+            must(stored, TYPES, where, "types of the columns")
             must(prev, self.last.hash if self.last else "", where, "prev", "the hash of the row before is")
             try:
                 body = raw.decode()
@@ -112,7 +114,6 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S
     )
-    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
     connection.execute("BEGIN")  # one state of the file, also while a run goes on writing
     return connection
 
@@ -136,7 +137,7 @@ def _first(path: Path) -> int:
     try:
         with closing(_opened(path)) as connection:
             found = connection.execute("SELECT seq FROM events ORDER BY seq LIMIT 1").fetchone()
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         raise DoesNotHold(path.name, "file", f"SQLite cannot read it: {error}") from error
     if found is None or not isinstance(found[0], int):
         raise DoesNotHold(path.name, "row 0", "there is no first row")

@@ -144,3 +144,9 @@ def test_one_certificate_is_verified_without_its_ledger(
     said = capsys.readouterr().out
     assert "1, completed, Nado-simulated" in said
     assert "verify FOLDER" in said
+
+
+def test_play_money_is_not_called_money(copied: Path) -> None:
+    path = sorted((copied / CERTIFICATES).iterdir())[0]
+    resealed(path, json.loads(path.read_text("utf-8")) | {"exchange": "Nado"})
+    assert (first_wrong(copied).where, first_wrong(copied).field) == (path.name, "exchange")
