@@ -122,8 +122,10 @@ async def _subscribe(script: ScriptedStream, reached: Reached) -> None:
         pass
     finally:
         counts = tally.counts
-        reached.accepted += script.sendings > 1
-        reached.message += counts.events + counts.controls + counts.unknown + counts.troubles > 0
+        message = counts.events + counts.controls + counts.unknown + counts.troubles > 0
+        # What came before the connection ended is read although nothing more can be sent into it.
+        reached.accepted += script.sendings > 1 or message
+        reached.message += message
         reached.decoded += counts.events + counts.controls > 0
 
 
