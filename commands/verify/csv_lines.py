@@ -78,11 +78,14 @@ class CsvFile:
         """Raises `DoesNotHold` for another header."""
         self.path, self._header = path, header
         self.lines = self.missing = self.unjudged = 0
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._size = 0
+        """Bytes: what a live run writes from now on is not read, its rows may not be either."""
         if path.exists():
-            self._file = open(path, encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115 - closed by `close`
+            self._file = open(path, "rb")  # noqa: SIM115 - closed by `close`
             try:
-                must(self._file.readline(), ",".join(header) + "\n", f"{path.name}, line 1", "header")
+                self._size = path.stat().st_size
+                must(self._next(), ",".join(header) + "\n", f"{path.name}, line 1", "header")
             except DoesNotHold:
                 self.close()
                 raise
@@ -122,21 +125,27 @@ class CsvFile:
         if self._file is None:
             return False
         place = self._file.tell()
-        first = self._file.readline()
+        first = self._next()
         self._file.seek(place)
         return first.startswith(word)
 
+    def _next(self) -> str:
+        """The next line; "" after the last."""
+        assert self._file is not None  # noqa: S101 - who calls has looked
+        if self._file.tell() >= self._size:
+            return ""
+        return self._file.readline().decode("utf-8", "surrogateescape")
+
     def _line(self) -> str:
         """The next line; a cell between quotes may go on in the line after."""
-        assert self._file is not None  # noqa: S101 - who calls has looked
-        line = self._file.readline()
-        while line.count('"') % 2 and (more := self._file.readline()):
+        line = self._next()
+        while line.count('"') % 2 and (more := self._next()):
             line += more
         return line
 
     def end(self) -> None:
         """Nothing more may follow. Raises `DoesNotHold`."""
-        if self._file is not None and self._file.readline():
+        if self._file is not None and self._next():
             where = f"{self.path.name}, line {self.lines + 2}"
             raise DoesNotHold(where, "line", "no row of the ledger says what stands here")
 

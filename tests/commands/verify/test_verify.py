@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from commands import cli
 from commands.output.json_keys import keys_of
 from commands.verify.findings import DoesNotHold
+from commands.verify.rows import Chain, LedgerRow
 from commands.verify.verifying import verified
 from tests.commands.verify.ledgers import eventful, forged, ledger_of, spoilt
 from tests.test_arrows import modules
@@ -198,3 +199,22 @@ def test_the_command_names_the_first_thing_and_ends_with_3(
 def test_where_there_is_no_ledger_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verify", str(tmp_path)]) == 2
     assert "there is no ledger.sqlite here" in capsys.readouterr().err
+
+
+def test_what_a_live_run_writes_meanwhile_is_no_line_too_many(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are read as of one moment, and the CSV files as of one before: lines are written after their
+    rows.
+    """
+    rows = Chain.rows
+
+    def while_it_trades(chain: Chain) -> Iterator[LedgerRow]:
+        for path in logs.glob("*.csv"):
+            lines = path.read_text("utf-8").splitlines(keepends=True)
+            path.write_text("".join([*lines, lines[-1]]), "utf-8")
+        yield from rows(chain)
+
+    monkeypatch.setattr(Chain, "rows", while_it_trades)
+    verified(logs)
+    assert first_wrong(logs).field == "line"
