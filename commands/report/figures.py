@@ -123,7 +123,8 @@ def figures_of(history: History, since_ns: int, limit: Bps) -> Figures:
     # cycles without a trade are no sample of what trading costs
     some = [number for number, volume in enumerate(traded) if volume]
     nets = [part.totals.money.net if part.totals.money else None for part in runs]
-    known = not since_ns and not any(net is None for net in nets)
+    whole = not since_ns and not history.since_row
+    known = whole and not any(net is None for net in nets)
 
     def imbalances(of: Callable[[CycleRow], Bps | None]) -> Distribution:
         values = tuple(value for row in rows if (value := of(row)) is not None)

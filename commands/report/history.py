@@ -154,14 +154,7 @@ class _Teller:
             # what it comes to is known already, but at the beginning of a file whose past is gone; orders
             # stay whole, because rows are made of them
             if self.fold.rows <= 1:
-                from actors.ledger.snapshots import NoSnapshot, fold_in
-
-                try:
-                    self.fold = fold_in(message)
-                except NoSnapshot as error:
-                    raise LedgerError(
-                        f"the ledger begins with {error}, and the rows before it are gone"
-                    ) from None
+                self._go_on_from(message)
             return
         if isinstance(message, Started):
             self._begin(message, Ns(at_ns))
@@ -173,6 +166,17 @@ class _Teller:
         cycle = self.fold.cycle
         if cycle.number and not cycle.over:
             self._entered_in.setdefault(cycle.number, self._run)
+
+    def _go_on_from(self, snapshot: FoldSnapshot) -> None:
+        from actors.ledger.snapshots import NoSnapshot, fold_in
+
+        try:
+            self.fold = fold_in(snapshot)
+        except NoSnapshot as error:
+            raise LedgerError(f"the ledger begins with {error}, and the rows before it are gone") from None
+        started = self.fold.started
+        if started is not None:
+            self._started = started, started.at_ns
 
     def _begin(self, started: Started, at_ns: Ns) -> None:
         self._close_run()

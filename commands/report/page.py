@@ -17,8 +17,8 @@ from commands.report.hops import STEPS
 from commands.report.markup import TableCell, paragraph, table, unbroken
 from commands.report.output_files import PAGE_MARK
 from commands.report.page_style import STYLE
-from commands.report.words import estimate_words, open_words
-from messages.amounts import fixed, grouped, percent, rate_percent, short_percent, signed, to_cents, usd
+from commands.report.words import cents, estimate_words, open_words
+from messages.amounts import fixed, percent, rate_percent, short_percent, signed
 from messages.units import X18, Bps, Quote, Rate, text_of
 
 CYCLES_SHOWN = 2_000
@@ -144,7 +144,7 @@ def _answers(account: ReportAccount, *, named: bool) -> Iterator[str]:
     if figures.traded:
         cost = f"{estimate_words(figures.per_million[FIRST])} USD"
         cost_why = (
-            f"fees, spread and slippage, of {grouped(to_cents(figures.traded))} USD traded. With what the"
+            f"fees, spread and slippage, of {cents(figures.traded)} USD traded. With what the"
             f" market did to the pair: {estimate_words(figures.per_million[ALL_IN])} USD."
         )
     cards = (
@@ -472,7 +472,7 @@ def _rate(rate: Rate | None) -> TableCell:
 
 
 def _money(value: X18) -> TableCell:
-    return TableCell(f"{to_cents(value).decimal():,.2f}" if value >= 0 else usd(value), value.text())
+    return TableCell(cents(value), value.text())
 
 
 def _signed(value: Quote | None) -> TableCell:

@@ -1,13 +1,14 @@
 """A report in a few lines, for the terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from commands.output.words import date_time
 from commands.report.account import ReportAccount
 from commands.report.block_bootstrap import Estimate
 from commands.report.figures import FIRST
-from messages.amounts import fixed, grouped, percent, rate_percent, short_percent, to_cents
-from messages.units import Quote
+from messages.amounts import fixed, percent, rate_percent, short_percent, usd
+from messages.units import X18, Quote
 
 
 def lines(accounts: Sequence[ReportAccount], since_ns: int, files: Mapping[str, str]) -> list[str]:
@@ -41,8 +42,7 @@ def _account(account: ReportAccount, *, named: bool) -> Iterator[tuple[str, str]
     if figures.traded:
         yield (
             "cost",
-            f"{estimate_words(figures.per_million[FIRST])} USD per 1M traded, of"
-            f" {grouped(to_cents(figures.traded))} USD",
+            f"{estimate_words(figures.per_million[FIRST])} USD per 1M traded, of {cents(figures.traded)} USD",
         )
     if account.broken:
         yield "broken", account.broken
@@ -65,6 +65,11 @@ def open_words(account: ReportAccount) -> str:
     if account.flat:
         return f"flat {at}{said}"
     return f"{eth.text()} ETH, {sol.text()} SOL {at}{said}"
+
+
+def cents(value: X18) -> str:
+    """USD to the cent, half to even, with thousands apart: `12,182.70`."""
+    return f"{Decimal(usd(value)):,}"
 
 
 def cycle_words(account: ReportAccount) -> str:

@@ -2,6 +2,7 @@
 writer that is not disturbed.
 """
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
@@ -9,14 +10,19 @@ from threading import Event, Thread
 import msgspec
 import pytest
 
+from actors.ledger import LedgerError, rotation
+from actors.ledger.escapes import write_down
 from actors.ledger.reading import SLICE_ROWS
 from actors.ledger.store import Store
 from commands.report import history as history_module
+from commands.report.figures import figures_of
 from commands.report.history import History, history_of
 from messages.lifecycle import AccountStream, HaltCleared, Halted, Restarted, Started
 from messages.sizing import Skipped
-from messages.units import Ms, Ns, Quote
+from messages.units import ONE, Bps, Ms, Ns, Quote
 from tests.actors.ledger.story import Story
+from tests.actors.ledger.test_fixtures import ROWS, copied
+from tests.actors.ledger.test_rotation import holding, rotate
 from tests.commands.report.ledgers import WHOSE, ledger_told
 from venue.order_consistency import APART_MS
 
@@ -175,6 +181,71 @@ def test_a_broken_row_is_named_and_the_others_are_told(tmp_path: Path) -> None:
         (first,) = raw.execute("SELECT min(seq) FROM events WHERE body LIKE '%fiat%'").fetchone()
     found = history_of(path)
     assert (found.bad_row, len(found.cycles)) == (first, 3)
+
+
+# -- ledgers of other days -----------------------------------------------------------------------------------
+
+
+async def test_a_ledger_that_went_on_in_a_new_file_is_one_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the old file in the archive, all of it; without, from the snapshot that the new file begins with,
+    and the summary of the run is still whole.
+    """
+    monkeypatch.setattr(rotation, "ROTATE_ROWS", 40)
+    path = tmp_path / "ledger.sqlite"
+    story = holding(path)
+    before = history_of(path)
+    (note,) = await rotate(path)
+    assert "goes on in a new file" in note
+    holding(path, story)
+    whole = history_of(path)
+    assert (whole.since_row, whole.bad_row) == (0, None)
+    assert [row.cycle for row in whole.cycles] == [1, 2, 3, 4, 5, 6]
+    assert whole.cycles[:2] == before.cycles[:2]
+    figures = figures_of(whole, 0, Bps(10 * ONE))
+    assert figures.outside == 0
+
+    shutil.rmtree(tmp_path / "archive")
+    rest = history_of(path)
+    assert (rest.since_row, rest.bad_row) == (before.rows, None)
+    assert [row.cycle for row in rest.cycles] == [3, 4, 5, 6]
+    assert [part.totals.traded for part in rest.runs] == [part.totals.traded for part in whole.runs]
+    assert figures_of(rest, 0, Bps(10 * ONE)).outside is None
+
+    monkeypatch.setattr("actors.ledger.snapshots.FOLD_VERSION", 10**6)
+    with pytest.raises(LedgerError, match="rows before it are gone"):
+        history_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "endings", "phase"),
+    [
+        ("held", ["completed", "completed", "open"], "open"),
+        ("in_doubt", ["open"], "in_flight"),
+        ("halted", ["completed"], "flat"),
+        ("flat", ["completed"] * 3, "flat"),
+    ],
+)
+def test_ledgers_of_the_first_version_are_told(
+    name: str, endings: list[str], phase: str, tmp_path: Path
+) -> None:
+    found = history_of(copied(name, tmp_path))
+    assert ([row.ending for row in found.cycles], found.fold.phase) == (endings, phase)
+    assert (found.rows, found.bad_row) == (ROWS[name], None)
+    assert figures_of(found, 0, Bps(10 * ONE)).outside == 0
+
+
+def test_what_an_escape_wrote_beside_the_ledger_is_told_too(tmp_path: Path) -> None:
+    story = Story()
+    story.enter()
+    path = ledger_told(tmp_path, story.rows)
+    count = len(story.rows)
+    story.leave()
+    story.snapshot()
+    write_down(tmp_path / "escape-1.jsonl", story.rows[count:])
+    found = history_of(path)
+    assert ([row.ending for row in found.cycles], found.fold.phase) == (["completed"], "flat")
 
 
 # -- beside a writer -----------------------------------------------------------------------------------------
