@@ -3,6 +3,7 @@ writer that is not disturbed.
 """
 
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
@@ -17,9 +18,11 @@ from actors.ledger.store import Store
 from commands.report import history as history_module
 from commands.report.figures import figures_of
 from commands.report.history import History, history_of
+from messages.execution import EscapeRound
 from messages.lifecycle import AccountStream, HaltCleared, Halted, Restarted, Started
-from messages.sizing import Skipped
+from messages.sizing import Sealed, Skipped
 from messages.units import ONE, Bps, Ms, Ns, Quote
+from messages.wire import digest
 from tests.actors.ledger.story import Story
 from tests.actors.ledger.test_fixtures import ROWS, copied
 from tests.actors.ledger.test_rotation import holding, rotate
@@ -167,8 +170,6 @@ def test_orders_that_the_fold_remembers_no_more_are_rows_already(
 
 
 def test_a_broken_row_is_named_and_the_others_are_told(tmp_path: Path) -> None:
-    import sqlite3
-
     story = Story()
     cycles_of(story, 3)
     path = ledger_told(tmp_path / "logs", story.rows)
@@ -181,6 +182,31 @@ def test_a_broken_row_is_named_and_the_others_are_told(tmp_path: Path) -> None:
         (first,) = raw.execute("SELECT min(seq) FROM events WHERE body LIKE '%fiat%'").fetchone()
     found = history_of(path)
     assert (found.bad_row, len(found.cycles)) == (first, 3)
+
+
+def test_what_a_changed_row_says_is_not_told(tmp_path: Path) -> None:
+    story = Story()
+    story.tell(Restarted("eth_leg", "it hung", Ms(40), 2))
+    path = ledger_told(tmp_path / "logs", story.rows)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TRIGGER events_are_never_changed")
+        raw.execute("UPDATE events SET body = replace(body, 'it hung', 'all well')")
+        raw.commit()
+    found = history_of(path)
+    assert (found.happenings, found.bad_row) == ((), len(story.rows))
+
+
+def test_what_an_escape_closes_after_a_skip_is_in_the_row_of_that_cycle(tmp_path: Path) -> None:
+    """A third party's position was booked away, say: the orders belong to the cycle that was last."""
+    story = Story()
+    story.tell(Skipped(1, "NO_BALANCE", "best 0.2 %", None))
+    plan = story.plan("flatten", "-0.01", cycle=1)
+    story.sealed = Sealed(plan, digest(plan))
+    story.tell(EscapeRound(plan, story.order_digest("eth"), ""))
+    story.fill("eth")
+    found = told(tmp_path, story)
+    assert [row.orders for row in found.cycles] == [1]
+    assert sum(row.traded for row in found.cycles) == found.runs[0].totals.traded
 
 
 # -- ledgers of other days -----------------------------------------------------------------------------------

@@ -62,6 +62,9 @@ def test_it_says_what_the_runs_own_summary_says(
     assert account["imbalance"]["filled"]["median_bps"] == run["filled_imbalance_median_bps"]
     assert account["happened"].get("restart", 0) == run["restarts"]
     assert account["outside_cycles_usd"] == "0"
+    lost = -Quote.of(run["pnl_usd"])
+    all_in = Quote.of(account["per_million_usd"]["all_in"]["value"])
+    assert all_in == lost * 10**6 * ONE // Quote.of(run["traded_usd"])
     # the line of the summary: fees and spread, in whole USD
     paid, traded = (
         Quote.of(each)
