@@ -23,9 +23,9 @@ from messages.lifecycle import AccountStream, HaltCleared, Halted, Restarted, St
 from messages.sizing import Sealed, Skipped
 from messages.units import ONE, Bps, Ms, Ns, Quote
 from messages.wire import digest
+from tests.actors.ledger import test_rotation
 from tests.actors.ledger.story import Story
 from tests.actors.ledger.test_fixtures import ROWS, copied
-from tests.actors.ledger.test_rotation import holding, rotate
 from tests.commands.report.ledgers import WHOSE, ledger_told
 from venue.order_consistency import APART_MS
 
@@ -220,11 +220,11 @@ async def test_a_ledger_that_went_on_in_a_new_file_is_one_history(
     """
     monkeypatch.setattr(rotation, "ROTATE_ROWS", 40)
     path = tmp_path / "ledger.sqlite"
-    story = holding(path)
+    story = test_rotation.holding(path)
     before = history_of(path)
-    (note,) = await rotate(path)
+    (note,) = await test_rotation.rotate(path)
     assert "goes on in a new file" in note
-    holding(path, story)
+    test_rotation.holding(path, story)
     whole = history_of(path)
     assert (whole.since_row, whole.bad_row) == (0, None)
     assert [row.cycle for row in whole.cycles] == [1, 2, 3, 4, 5, 6]
