@@ -268,6 +268,10 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
 def _replay(typed: argparse.Namespace) -> int:
     from commands.replay.options import defaults_of, options_of
 
+    if typed.sweep is not None:
+        from commands.sweep.command import main as sweep
+
+        return sweep(typed)
     loaded = loaded_by(typed, defaults_of(typed))
     if _config_shown(typed, loaded):
         return DONE

@@ -243,6 +243,10 @@ COMMANDS: Mapping[str, Command] = {
                 metavar="'N ms'",
             ),
             _switch("--quiet", "no progress, only the summary"),
+            _option("--sweep", "replay every point of a grid, and rank its policies", metavar="GRID.toml"),
+            _option("--out", "with --sweep: the points as Parquet, in a new file", metavar="FILE"),
+            _option("--jobs", "with --sweep: processes; as many as there are cores", metavar="N"),
+            _option("--dask", "with --sweep: a Dask scheduler, tcp://HOST:PORT", metavar="URL"),
         ),
     ),
     "status": Command(

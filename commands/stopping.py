@@ -8,6 +8,7 @@ not take the exit code away; before and after `Stops` they are `signals.SO_FAR`'
 """
 
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import FrameType
@@ -33,7 +34,11 @@ class Stops:
         self._token: trio.lowlevel.TrioToken | None = None
 
     def __enter__(self) -> Self:
-        self._before: list[Any] = [signal.signal(number, self.came) for number in SIGNALS]
+        # Python hears signals in the main thread alone: elsewhere (a worker of somebody's pool) none comes.
+        heard = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+        self._before: list[tuple[signal.Signals, Any]] = [
+            (number, signal.signal(number, self.came)) for number in heard
+        ]
         if SO_FAR.count:  # while Python was still importing
             self.count += SO_FAR.count
             self.first = self.first or signal.Signals(SO_FAR.first)
@@ -43,7 +48,7 @@ class Stops:
         """The exit code is decided. In a process of ours `SO_FAR` goes on counting: what comes now changes
         nothing any more.
         """
-        for number, before in zip(SIGNALS, self._before, strict=True):
+        for number, before in self._before:
             signal.signal(number, before)
 
     def came(self, number: int, _frame: FrameType | None) -> None:

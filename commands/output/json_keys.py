@@ -83,7 +83,7 @@ RUN = (
     *("ended_code", "goals"),
 )
 """Of `run` and the demo."""
-REPLAY = (*RUN, "market", "began_at", "ticks", "last_row")
+REPLAY = (*RUN, "market", "began_at", "ticks", "last_row", "sweep")
 """Of `replay`: a run's, and the ledger's last row, whose hash names every row before it."""
 ACCOUNT = (
     *(

@@ -5,7 +5,6 @@ Standard output has nothing in it that a second replay of the same would not pri
 took goes to standard error.
 """
 
-import gc
 import shutil
 import sys
 
@@ -20,19 +19,12 @@ from commands.replay.progress import ReplayProgress, rate, shown_on
 from commands.replay.replaying import Replayed, replay
 from venue.simulated.markets.recording import UnreadableRecording
 
-GARBAGE = 20_000, 20, 20
-"""How rarely Python looks for garbage in circles (else 700, 10, 10): a replay makes many short-lived
-objects, few of them in circles, and nobody waits for its single steps.
-"""
-
 
 def main(options: ReplayOptions) -> int:
     """Replay, print the summary and, with --json, the one object; the exit code is the run's. Raises
     `ConfigError` for a recording that cannot be read.
     """
     progress = ReplayProgress(options.market, shown_on(quiet=options.run.quiet))
-    before = gc.get_threshold()
-    gc.set_threshold(*GARBAGE)
     try:
         replayed = replay(options, progress)
     except (UnreadableRecording, BaseExceptionGroup) as error:
@@ -40,7 +32,6 @@ def main(options: ReplayOptions) -> int:
             raise
         raise bad_replayed(options.market, found) from error
     finally:
-        gc.set_threshold(*before)
         progress.clear()
     _print(options, replayed, progress)
     return code_of(replayed.report)
@@ -63,5 +54,6 @@ def _print(options: ReplayOptions, replayed: Replayed, progress: ReplayProgress)
             "began_at": iso_micros(replayed.began_ns),
             "ticks": progress.ticks,
             "last_row": replayed.last_row,
+            "sweep": None,
         }
         say(sys.stdout, json_line(facts))

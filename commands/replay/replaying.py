@@ -6,6 +6,9 @@ What only real time needs is left out: the guard, the control socket, the lock o
 the screen.
 """
 
+import gc
+import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -36,6 +39,13 @@ from venue.simulated.engine.exchange import Exchange
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_KEY
 
+ALONE = threading.Lock()
+"""One replay at a time in a process: the order of Trio's tasks is the process's."""
+GARBAGE = 20_000, 20, 20
+"""How rarely Python looks for garbage in circles (else 700, 10, 10): a replay makes many short-lived
+objects, few of them in circles, and nobody waits for its single steps.
+"""
+
 
 class Replayed(msgspec.Struct, frozen=True):
     """What came of a replay. `report` is the run's; times are the replayed market's."""
@@ -46,18 +56,24 @@ class Replayed(msgspec.Struct, frozen=True):
     """Number and hash of the ledger's last row, which name every byte before."""
 
 
-def replay(options: ReplayOptions, progress: ReplayProgress) -> Replayed:
-    """Replay to the end. Raises `UnreadableRecording`, alone or in a group."""
-    with ExitStack() as stack:
+def replay(
+    options: ReplayOptions, progress: ReplayProgress, look: Callable[[Path], None] = lambda _ledger: None
+) -> Replayed:
+    """Replay to the end. `look` is called with the ledger's path once it is over, while the file is there.
+    Raises `UnreadableRecording`, alone or in a group.
+    """
+    with ALONE, ExitStack() as stack:
         passing = Path(stack.enter_context(TemporaryDirectory(prefix="evenkeel-replay-")))
         if options.logs is not None:
             private_folder(options.logs)
+        stack.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(*GARBAGE)
         timetable = Timetable()
         stack.enter_context(ordered(options.run.seed))
         stops = stack.enter_context(Stops())
         last = stack.enter_context(LastResort(json=options.run.json))
         return trio.run(
-            partial(_replay, options, progress, passing, stops, last, timetable),
+            partial(_replay, options, progress, passing, stops, last, timetable, look),
             clock=VirtualClock(timetable),
         )
 
@@ -69,6 +85,7 @@ async def _replay(
     stops: Stops,
     last: LastResort,
     timetable: Timetable,
+    look: Callable[[Path], None],
 ) -> Replayed:
     """`passing`: a folder that is gone afterwards, for what nobody looks at."""
     settings, seed = options.run.settings, options.run.seed
@@ -96,6 +113,7 @@ async def _replay(
         report = await _traded(session, known, venue.market_over if options.ends else trio.Event())
         with closing(Store.reading(known.ledger)) as store:
             last_row = store.last_hash
+        look(known.ledger)
         report = msgspec.structs.replace(report, elapsed_ms=round(trio.current_time() * 1000))
         if options.logs is None:  # nothing stays that could be looked at
             report = msgspec.structs.replace(report, ledger=None, files=())
