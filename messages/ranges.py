@@ -4,6 +4,7 @@ A range *is* its upper end, and knows its lower one. So whoever asks for the mos
 or traded (margin, limits, the worst case) takes the value as it stands, and nobody can forget to.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar, cast
 
@@ -78,10 +79,13 @@ def drawn(value: V, key: str, seed: int, cycle: int) -> V:
 
     A hash, and no generator that remembers: a restart draws the same, and one draw moves no other.
     """
-    if not is_range(value):
-        return value
+    return cast(V, _drawn(value, key, seed, cycle)) if is_range(value) else value
+
+
+@lru_cache(maxsize=64)  # sizing asks at every quote of a cycle
+def _drawn(value: int, key: str, seed: int, cycle: int) -> int:
     least, wide = least_of(value), int(value) - least_of(value)
     steps = wide if isinstance(value, MsRange) else STEPS
     found = int.from_bytes(blake2b(f"{key} {seed} {cycle}".encode(), digest_size=16).digest(), "big")
     plain = least + wide * (found % (steps + 1)) // max(steps, 1)
-    return cast(V, Quote(plain) if isinstance(value, Quote) else plain)
+    return Quote(plain) if isinstance(value, Quote) else plain

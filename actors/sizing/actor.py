@@ -240,7 +240,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         can be balanced; else the smallest target above it that can. Raises `Incomplete`.
         """
         whole = target_of(self.settings, self.seed, cycle)
-        left = last_target(whole, self.settings, held, self.rules.terms(), quote)
+        left = last_target(whole, self.settings, held, self.rules, quote)
         found = None if left is None else self.size(quote, self.sign(cycle), left).smallest_target
         target = whole if found is None else min(found, whole)
         if target == self.settings.target:

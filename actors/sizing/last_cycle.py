@@ -13,7 +13,7 @@ from messages.lifecycle import Held
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.units import ONE, Quote
-from venue.protocol import PairTerms
+from venue.protocol import PairTerms, VenueRules
 
 ORDERS = 4
 """Of a cycle: two in, two out."""
@@ -36,12 +36,14 @@ def cycle_price(target: Quote, terms: PairTerms, quote: PairQuote) -> CyclePrice
 
 
 def last_target(
-    whole: Quote, settings: Settings, held: Held, terms: PairTerms, quote: PairQuote
+    whole: Quote, settings: Settings, held: Held, rules: VenueRules, quote: PairQuote
 ) -> Quote | None:
     """The target of a cycle that is to be the last one, USD x18 per leg, at least the larger of both minimum
-    notionals; None while a cycle of the `whole` target is left.
+    notionals; None while a cycle of the `whole` target is left. Raises `Incomplete`.
     """
-    wanted = []
+    if settings.until_volume is None and settings.until_cost is None:
+        return None
+    terms, wanted = rules.terms(), []
     if settings.until_volume is not None:
         left = settings.until_volume - held.totals.traded
         wanted.append(-(-left // ORDERS))

@@ -18,7 +18,7 @@ COST = Settings(cycles=None, until_cost=Quote(10 * ONE))
 
 
 def target(settings: Settings, state: Held) -> Quote | None:
-    return last_target(settings.target, settings, state, TERMS, quote())
+    return last_target(settings.target, settings, state, RULES, quote())
 
 
 def gross(settings: Settings, state: Held) -> int:
