@@ -57,7 +57,6 @@ class NadoOrderWire:
         clock: VenueClock,
         source: random.Random,
         metering: Metering,
-        raw: RawMessages | None = None,
     ) -> None:
         self._name = name
         self._url = url
@@ -68,7 +67,8 @@ class NadoOrderWire:
         self._socket: Socket | None = None
         self._waiting: _Answer | None = None
         self._last_id = 0
-        self._raw = raw or RawMessages()
+        self.raw = RawMessages()
+        """Is given each order as it was sent, and its answer."""
 
     @property
     def connected(self) -> bool:
@@ -102,14 +102,14 @@ class NadoOrderWire:
         except Withheld:
             return self._too_late(signed)
         except Unreachable as error:
-            self._raw.keep(signed.digest, "order", frame)
+            self.raw.keep(signed.digest, "order", frame)
             return self._in_doubt(socket, str(error))
         finally:
             self._waiting = None
         # after the answer: nothing is done for the records while the other leg's order may wait for its turn
-        self._raw.keep(signed.digest, "order", frame)
+        self.raw.keep(signed.digest, "order", frame)
         if answer.text is not None:
-            self._raw.keep(signed.digest, "answer", answer.text)
+            self.raw.keep(signed.digest, "answer", answer.text)
         return self._judge(socket, answer, signed.digest)
 
     def _in_time(self, signed: SignedOrder) -> bool:
@@ -195,7 +195,8 @@ async def order_wire(
     outlives a cancellation until the body of the context has ended: a leg that is stopped with an order under
     way needs it to hear the answer. `raw` is given each order as it was sent, and its answer.
     """
-    wire = NadoOrderWire(name, url, dialer, clock, source, metering, raw)
+    wire = NadoOrderWire(name, url, dialer, clock, source, metering)
+    wire.raw = raw or wire.raw
     life = trio.CancelScope(shield=True)
 
     async def keep_connected() -> None:
