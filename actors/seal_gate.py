@@ -17,7 +17,7 @@ from actors.risk.denial_alarm import DenialAlarm
 from actors.risk.entry_wait import EntryWait
 from actors.risk.may_enter import FOLLOWS, NOT_SEALED, SEAL, Proposal, may_enter
 from actors.run_ending import Ending, RunEnding
-from actors.sizing.actor import Sizer
+from actors.sizing.sizer import Sizer
 from actors.tree import Channels, Tree, World
 from messages.lifecycle import Denial, Denied, Waiting
 from messages.sizing import Abort, Place, Sealed, SizingPlan, Skipped

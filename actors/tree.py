@@ -37,6 +37,7 @@ from actors.ledger import (
 )
 from actors.market_data import actor as market_data
 from actors.sizing import actor as sizing
+from actors.sizing.sizer import Sizer
 from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted, Waiting
 from messages.market import PairQuote
 from messages.settings import Settings
@@ -304,12 +305,11 @@ class Tree:
     async def _sizing(self, *, task_status: trio.TaskStatus[None]) -> None:
         w, c = self.world, self.channels
         await sizing.run(
-            sizing.Slots(c.quotes, c.held, c.directive, c.rules, c.doubted, c.waiting),
+            sizing.Slots(c.quotes, c.held, c.directive, c.rules, c.doubted, c.waiting, w.slack),
             c.inbox.post,
-            sizing.Sizer(w.settings, c.rules.value or w.rules, w.seed),
+            Sizer(w.settings, c.rules.value or w.rules, w.seed),
             w.clock,
             w.observe,
             pulse=self._watch.fresh("sizing"),
-            slack=w.slack,
             task_status=task_status,
         )

@@ -293,7 +293,7 @@ def client(out: Path, words: list[str], *, hops: bool) -> None:
     import commands.cli  # noqa: PLC0415
     from actors.market_data import actor as market_data  # noqa: PLC0415
     from actors.market_data.local_book import LocalBook  # noqa: PLC0415
-    from actors.sizing.actor import Sizer  # noqa: PLC0415
+    from actors.sizing.sizer import Sizer  # noqa: PLC0415
     from venue.nado import client as nado  # noqa: PLC0415
     from venue.nado import streams  # noqa: PLC0415
     from venue.nado.counts import TroubleTally  # noqa: PLC0415

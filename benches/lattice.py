@@ -22,8 +22,8 @@ from typing import Any
 
 import msgspec
 
-from actors.sizing.actor import Look, Memory, Sizer
 from actors.sizing.lattice import TakenSide, size_pair
+from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Directive
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.sizing.actor import Sizer
+from actors.sizing.sizer import Sizer
 from benches.asked import Asked
 from benches.figures import Taken
 from benches.peers.decimal_loop import sized

@@ -147,7 +147,7 @@ async def minimum(known: AnsweredVenue) -> Finding:
     """Can the target be traded at current prices, in every direction that will be? The answer of a run
     that would enter now, in its words.
     """
-    from actors.sizing.actor import Sizer
+    from actors.sizing.sizer import Sizer
     from commands.output.sentences import advice, cannot
 
     settings, quote = known.settings, await books_now(known.reads, known.rules, known.clock.now_ms())

@@ -12,9 +12,9 @@ import msgspec
 from actors.risk.gates import closed_window
 from actors.risk.limits import liquidation_move, margin_needed, plan_denial
 from actors.risk.may_enter import LegBallot, entry_denial, leg_notional_denial
-from actors.sizing.actor import Look, Sizer
 from actors.sizing.attainability import Attainability, RatioRoom, ratio_room
 from actors.sizing.lattice import Obstacle
+from actors.sizing.sizer import Look, Sizer
 from commands.output.sentences import advice, cannot
 from commands.plan.basis import Basis
 from commands.plan.cost import CycleCost, cycle_cost

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from actors.market_data.cost_curve import BASIS
-from actors.sizing.actor import Sizer
 from actors.sizing.lattice import Search
+from actors.sizing.sizer import Sizer
 from commands.plan.basis import Basis
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings

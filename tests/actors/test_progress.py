@@ -12,7 +12,8 @@ from actors.leg import Tools
 from actors.market_data import actor as market_data
 from actors.market_data.actor import ROUND_S, Feed, MarketState
 from actors.sizing import actor as sizing
-from actors.sizing.actor import Sizer, Slots
+from actors.sizing.actor import Slots
+from actors.sizing.sizer import Sizer
 from messages.settings import Settings
 from runtime.mailbox import Latest, Mailbox
 from runtime.observe import Notes

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import trio
 
-from actors.sizing.actor import ENTRY_PATIENCE_MS, Look, Memory, Sizer
+from actors.sizing.sizer import ENTRY_PATIENCE_MS, Look, Memory, Sizer
 from commands.access.prices import books_now
 from commands.checks import venue
 from commands.output.sentences import advice, skip_sentence

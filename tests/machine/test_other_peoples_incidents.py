@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.sizing.actor import Look, Sizer
+from actors.sizing.sizer import Look, Sizer
 from commands.output.sentences import expected_cost
 from messages.execution import Outcome
 from messages.market import PairQuote

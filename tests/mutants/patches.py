@@ -14,7 +14,7 @@ from actors import barrier, leg, tree
 from actors.ledger.actor import _Desk
 from actors.ledger.orders import OurOrder
 from actors.reconciliation import Reconciliation
-from actors.sizing import actor as sizing
+from actors.sizing import sizer as sizing
 from messages.execution import Outcome
 from messages.sizing import Place, Ready
 from messages.units import Ms

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from actors.risk.drawn_values import hold_of, pause_of, target_of, with_drawn
 from actors.risk.exits import exit_rule
 from actors.risk.limits import marked
-from actors.sizing.actor import Look, Memory, Sizer
+from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Directive, Held
 from messages.ranges import MsRange, QuoteRange
 from messages.settings import Limits, Settings

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from actors.sizing.actor import Look, Memory, Sizer
 from actors.sizing.last_cycle import cycle_price, last_target
+from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.sizing import SizingPlan

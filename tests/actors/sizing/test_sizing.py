@@ -5,7 +5,8 @@ import pytest
 import trio
 
 from actors.sizing import actor as sizing
-from actors.sizing.actor import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer, Slots
+from actors.sizing.actor import Slots
+from actors.sizing.sizer import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer
 from messages.execution import Doubt
 from messages.lifecycle import Denied, Directive, Held, Legging, Note
 from messages.market import PairQuote

@@ -7,12 +7,11 @@ step of now (`venue/closing.py`). What sizing remembers between steps is only ho
 everything else is the ledger's, so that a restart loses nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import msgspec
-import trio
 
 from actors.market_data.cost_curve import BASIS, depth_within, vwap
 from actors.risk.drawn_values import target_of, with_drawn
@@ -25,15 +24,11 @@ from actors.sizing.last_cycle import last_target
 from actors.sizing.lattice import MINIMUM_PERCENT, Search, SizingRequest, TakenSide, possible_near
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import cheapest
-from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
+from messages.lifecycle import Denial, Directive, Held, Waiting
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
-from runtime.clock import VenueClock
-from runtime.mailbox import Latest, any_newer
-from runtime.observe import Observe
-from runtime.pulse import Pulse
 from venue.closing import Closing, closing, hedged, liquidation_near
 from venue.protocol import UNTRADABLE, ProductRules, VenueRules
 
@@ -45,8 +40,6 @@ ENTRY_TRIES = 3
 """Enter plans of one cycle of which neither leg traded, before the cycle is given up."""
 ANSWER_MS = 250
 """How long a proposal may stay unanswered before sizing looks again."""
-TICK_S = 0.1
-"""How long sizing sleeps at most: holds and pauses end between two quotes."""
 RETRY_MS = (100, 5_000)
 """First and longest pause before another repair or flatten step; doubles with each."""
 PRICE_MS = 1_000
@@ -610,72 +603,3 @@ def _too_soon(look: Look, steps: int) -> bool:
 
 def _tradable(quote: PairQuote) -> bool:
     return quote.venue_active and quote.eth.status == quote.sol.status == "live"
-
-
-class Slots(msgspec.Struct, frozen=True):
-    """The conflating slots that sizing reads, newest wins, and the one that it writes."""
-
-    quotes: Latest[PairQuote]
-    held: Latest[Held]
-    directives: Latest[Directive]
-    rules: Latest[VenueRules] = msgspec.field(default_factory=Latest)
-    """The venue's: each look goes by those of its moment."""
-    doubted: Latest[Ms] = msgspec.field(default_factory=Latest)
-    """See `Look.doubted_ms`."""
-    waiting: Latest[Waiting] = msgspec.field(default_factory=Latest)
-    """Written: why no entry is proposed just now."""
-
-
-async def run(
-    slots: Slots,
-    post: Callable[[msgspec.Struct], None],
-    sizer: Sizer,
-    clock: VenueClock,
-    observe: Observe,
-    *,
-    pulse: Pulse | None = None,
-    slack: int = 1,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S` (`slack` times
-    rarer); post each decision to the supervisor.
-    """
-    memory = Memory()
-    barred: Denial | None = None
-    watched = (slots.quotes, slots.held, slots.directives)
-    seen = (-1, -1, -1)
-    pulse = pulse or Pulse()
-    task_status.started()
-    while True:
-        pulse.expect("its next look", TICK_S * slack)
-        with trio.move_on_after(TICK_S * slack):
-            await any_newer(watched, seen)
-        seen = (slots.quotes.version, slots.held.version, slots.directives.version)
-        if slots.held.value is None or slots.directives.value is None:
-            continue
-        if slots.rules.value is not None and slots.rules.value is not sizer.rules:
-            sizer = msgspec.structs.replace(sizer, rules=slots.rules.value)
-        look = Look(
-            slots.quotes.value,
-            slots.held.value,
-            slots.directives.value,
-            clock.now_ms(),
-            slots.doubted.value or Ms(0),
-        )
-        memory, decision = sizer.step(memory, look)
-        if (waiting := sizer.waiting(memory, look)) != slots.waiting.value:
-            slots.waiting.put(waiting)
-        before, barred = barred, sizer.barred(look)
-        if barred and (before is None or before.code != barred.code):
-            post(Denied(barred.code, barred.detail))
-        elif before and not barred:
-            observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
-        if isinstance(decision, SizingPlan):
-            note: str = decision.purpose
-            if decision.purpose == "exit" and look.quote is not None:
-                rule = exit_rule(look.held, look.quote, sizer.settings, look.directive, look.now_ms)
-                note = f"exit, {rule.text}" if rule else note
-            eth, sol = decision.eth.amount, decision.sol.amount
-            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
-        if decision is not None:
-            post(decision)
