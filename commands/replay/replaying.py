@@ -19,7 +19,7 @@ import trio
 
 from actors.ledger import Store
 from actors.tree import World
-from commands.access.venue import place
+from commands.access.venue import access
 from commands.output.ending import Report
 from commands.replay.options import START_NS, ReplayOptions
 from commands.replay.progress import ReplayProgress
@@ -34,10 +34,8 @@ from runtime.files import private_folder
 from runtime.timetable import Timetable
 from runtime.virtual_clock import VirtualClock, ordered
 from supervisor import Machine
-from venue.nado.signing import Signer
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.venue import SimulatedVenue
-from venue.throwaway import THROWAWAY_KEY
 
 ALONE = threading.Lock()
 """One replay at a time in a process: the order of Trio's tasks is the process's."""
@@ -92,7 +90,7 @@ async def _replay(
     files = msgspec.structs.replace(settings.files, logs=str(options.logs or passing))
     settings = msgspec.structs.replace(settings, files=files)
     run = msgspec.structs.replace(options.run, settings=settings)
-    here = msgspec.structs.replace(place(settings, None), signer=Signer(THROWAWAY_KEY))
+    here = access(settings, None, {}, lambda _prompt: "")
     session = Session.begun(run, here, stops, last)
     began_ns: int = getattr(options.market, "began_ns", START_NS)
     local = RunClock(began_ns)
