@@ -103,6 +103,15 @@ class _Stream:
             if told is not None:
                 return told
 
+    async def batch(self) -> list[Any]:
+        """What arrived together, as it is told; nothing of it may be left."""
+        while True:
+            told = [
+                said for event in await self._all.batch() if (said := self._venue.told(event)) is not None
+            ]
+            if told:
+                return told
+
 
 def lying(ready: Bench) -> LyingVenue:
     """Put a liar between this machine and its venue; to be called before it runs."""

@@ -28,11 +28,13 @@ FIELDS = [
 
 
 def other(value: Any) -> Any:
-    """A different value of the same type."""
+    """A different value of the same type; of a field that is not set, one that it may have."""
+    if value is None:
+        return Ms(1)
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
-        return {"enter": "repair", "fok": "ioc"}[value]
+        return {"enter": "repair", "fok": "ioc", "": "max_hold"}[value]
     return type(value)(value + 1) if isinstance(value, Base | Price | Bps) else value + 1
 
 
