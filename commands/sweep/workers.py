@@ -62,21 +62,24 @@ def on_dask(points: Sequence[SweepPoint], address: str) -> Iterator[Iterator[Poi
         # A name of its own: nothing of another sweep on this cluster is taken for this one's.
         sweep = uuid4().hex
         names = [f"evenkeel-{sweep}-{point.number}" for point in points]
-        yield _as_heard(client.map(run_point, points, key=names, pure=False, retries=RETRIES))
+        yield _as_heard(list(client.map(run_point, points, key=names, pure=False, retries=RETRIES)))
 
 
-def _as_heard(futures: Sequence[Any]) -> Iterator[PointResult]:
+def _as_heard(pending: list[Any]) -> Iterator[PointResult]:
     from distributed import TimeoutError as TooLong
     from distributed import wait as wait_for
 
-    pending = list(futures)
     while pending:
         _stop_if_asked()
         with suppress(TooLong):
             wait_for(pending, timeout=LOOK_S, return_when="FIRST_COMPLETED")
-        done = [future for future in pending if future.done()]
-        pending = [future for future in pending if not future.done()]
-        yield from (future.result() for future in done)
+        states = [(future, future.done()) for future in pending]  # asked once: it may change in between
+        done = [future for future, is_done in states if is_done]
+        pending = [future for future, is_done in states if not is_done]
+        for future in done:
+            result: PointResult = future.result()
+            future.release()  # or the cluster would compute it again when its worker is lost
+            yield result
 
 
 def _stop_if_asked() -> None:
