@@ -88,6 +88,8 @@ class BookSide:
     is_bid: bool
     house: dict[int, int] = field(default_factory=dict)
     orders: dict[int, list[Resting]] = field(default_factory=dict)
+    given: object = None
+    """The levels that `house` was made of; None once something was taken of it."""
 
     def amount_at(self, price: int) -> int:
         """The house's and all accounts' amount at `price`, x18; 0 where nothing stands."""
@@ -97,7 +99,7 @@ class BookSide:
 
     def best(self) -> int | None:
         """The best price; None when the side is empty."""
-        prices = [*self.house, *self.orders]
+        prices = [*self.house, *self.orders] if self.orders else self.house
         return max(prices, default=None) if self.is_bid else min(prices, default=None)
 
     def prices(self) -> list[int]:
@@ -142,15 +144,18 @@ class Book:
     def set_house(self, is_bid: bool, levels: Iterable[Level], now_ns: int) -> None:
         """Replace the house's liquidity on one side by `levels`; levels of amount 0 are left out."""
         side = self.side(is_bid)
+        if levels is side.given and type(levels) is tuple:  # most moves are of the other side
+            return
         levels_by_price = {int(level.price): int(level.amount) for level in levels if level.amount > 0}
         for price, _ in side.house.items() ^ levels_by_price.items():
             self._touch(is_bid, price, now_ns)
-        side.house = levels_by_price
+        side.house, side.given = levels_by_price, levels
 
     def take(self, is_bid: bool, offer: Offer, amount: int, now_ns: int) -> None:
         """Remove `amount` of an offer that stands on side `is_bid`."""
         side = self.side(is_bid)
         if offer.maker is None:
+            side.given = None
             side.house[offer.price] -= amount
             if side.house[offer.price] == 0:
                 del side.house[offer.price]

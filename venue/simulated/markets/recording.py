@@ -203,9 +203,13 @@ class _Book:
         below, above = self._down(bid), self._up(ask)
         # best first: what the new touch has left behind stands at the beginning
         gone = next((number for number, level in enumerate(self.bids) if level.price < below), LEVELS)
-        self.bids = (*((at_bid,) if at_bid.amount else ()), *self.bids[gone:])[:LEVELS]
+        bids = (*((at_bid,) if at_bid.amount else ()), *self.bids[gone:])[:LEVELS]
         gone = next((number for number, level in enumerate(self.asks) if level.price > above), LEVELS)
-        self.asks = (*((at_ask,) if at_ask.amount else ()), *self.asks[gone:])[:LEVELS]
+        asks = (*((at_ask,) if at_ask.amount else ()), *self.asks[gone:])[:LEVELS]
+        # An unchanged side stays the very same tuple: by that the exchange knows it without comparing.
+        self.bids, self.asks = (
+            new if new != old else old for new, old in ((bids, self.bids), (asks, self.asks))
+        )
 
     def _level(self, on_tick: Callable[[str], Price], price: str, size: str) -> Level:
         """One level on the lattice; of amount 0, and no price, where none stands."""
