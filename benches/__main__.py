@@ -47,6 +47,7 @@ ALONE = {
     "flood": "python -m benches.flood --rates 30000 --seconds 20 --above    beyond what can be read",
     "lattice": "python -m benches.lattice [SEED]        sizing alone, verdict and advice apart",
     "long_ledger": "python -m benches.long_ledger [ROWS]    all that a long ledger costs; 700 MB",
+    "replay": "python -m benches.replay --market PREFIX  ticks a second of the whole machine; or --bars FILE",
     "secp256k1": "python benches/secp256k1.py [ROUNDS]    two bindings of libsecp256k1",
     "verify": "python -m benches.verify [CYCLES]       recomputing so many cycles with their certificates",
     "soak": "python benches/soak.py --minutes 60     a long run against a venue with bad days",
