@@ -1,6 +1,7 @@
 """Signals of a run: heard from its first statement to its last, by whoever has to act on them then."""
 
 import signal
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -147,3 +148,17 @@ async def test_the_screen_counts_down_while_it_stops(autojump_clock: MockClock) 
         lines.append(draw(view, clock.ms)[-1])
     assert [line.split(", ")[1].split(" s left")[0] for line in lines] == ["15", "15", "1", "0", "0"]
     assert lines[0] == " STOPPING (SIGINT): closing both legs, 15 s left   Ctrl-C: stop waiting"
+
+
+def test_outside_of_the_main_thread_no_signal_is_heard_and_none_is_taken_away() -> None:
+    """A replay in a worker of somebody's pool: Python refuses a handler there, and that ended it."""
+    before, ended = signal.getsignal(signal.SIGTERM), list[bool]()
+
+    def work() -> None:
+        with Stops():
+            ended.append(signal.getsignal(signal.SIGTERM) is before)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert ended == [True]

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,61 @@ def test_the_real_recording_replays_as_its_table_says() -> None:
     assert measured.spread == pytest.approx({"eth": 0.287, "sol": 0.559}, rel=0.10)
     assert measured.returns[1] == pytest.approx((0.90, 1.05, 0.46), rel=0.10)
     assert measured.returns[10] == pytest.approx((3.7, 4.4, 0.72), rel=0.15)
+
+
+def evening(folder: Path, seconds: int) -> str:
+    """A recording of so many seconds: both books every second, and a quote of each in between."""
+    folder.mkdir()
+    books, quotes = [], []
+    for second in range(seconds):
+        at, tick = 1_000_000_000 * (second + 1), second % 7
+        books.append(book(at, "ETH-PERP", f"{4300 + tick / 10:.1f} 9 {4300.1 + tick / 10:.1f} 9"))
+        books.append(book(at + 1, "SOL-PERP", f"{200 + tick / 100:.2f} 90 {200.01 + tick / 100:.2f} 90"))
+        quotes.append([str(at + 5), str(at + 5), "ETH-PERP", "4299.0", "8", "4301.0", f"{1 + second}"])
+    return recorded(folder, l2_20=books, quotes=quotes)
+
+
+def test_memory_does_not_grow_with_the_length_of_a_recording(tmp_path: Path) -> None:
+    """All rows were read and sorted before the first move: four times the rows were four times the memory."""
+    peaks = []
+    for seconds in (6_000, 24_000):  # what is remembered of texts is full after 4,096
+        market = market_named(evening(tmp_path / str(seconds), seconds), 0)
+        tracemalloc.start()
+        moves = sum(1 for _ in market.moves())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert moves > 2 * seconds
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_rows_out_of_order_by_some_seconds_are_replayed_in_order(tmp_path: Path) -> None:
+    """A recorder writes what arrives; an exchange's own times need not rise."""
+    rows = [
+        book(1_000_000_000, "ETH-PERP", "4300.0 1 4300.1 1"),
+        book(9_000_000_000, "SOL-PERP", "200.00 1 200.01 1"),
+        book(2_000_000_000, "SOL-PERP", "199.00 1 199.01 1"),
+        book(8_000_000_000, "ETH-PERP", "4301.0 1 4301.1 1"),
+    ]
+    moves = replay(tmp_path, l2_20=rows)
+    assert [(move.at_ns, move.product) for move in moves] == [
+        (0, "eth"),
+        (0, "sol"),
+        (6_000_000_000, "eth"),
+        (7_000_000_000, "sol"),
+    ]
+
+
+def test_a_row_that_comes_far_too_late_counts_as_of_the_moment_reached(tmp_path: Path) -> None:
+    rows = [
+        book(1_000_000_000, "ETH-PERP", "4300.0 1 4300.1 1"),
+        book(2_000_000_000, "SOL-PERP", "200.00 1 200.01 1"),
+        book(60_000_000_000, "ETH-PERP", "4301.0 1 4301.1 1"),
+        book(90_000_000_000, "ETH-PERP", "4302.0 1 4302.1 1"),
+        book(3_000_000_000, "SOL-PERP", "201.00 1 201.01 1"),
+    ]
+    moves = replay(tmp_path, l2_20=rows)
+    assert [move.at_ns for move in moves] == sorted(move.at_ns for move in moves)
+    assert {move.bids[0].price for move in moves if move.product == "sol"} == {
+        Price.of("200"),
+        Price.of("201"),
+    }
