@@ -37,6 +37,8 @@ from supervisor import Machine
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.venue import SimulatedVenue
 
+REMEMBERED_S = 3_600.0
+"""How long the exchange remembers orders that have ended: what is in doubt is asked about within minutes."""
 ALONE = threading.Lock()
 """One replay at a time in a process: the order of Trio's tasks is the process's."""
 GARBAGE = 20_000, 20, 20
@@ -107,6 +109,7 @@ async def _replay(
         outside = await stack.enter_async_context(trio.open_nursery())
         stack.callback(outside.cancel_scope.cancel)
         await outside.start(venue.run)
+        timetable.every(REMEMBERED_S, partial(venue.forget, REMEMBERED_S))
         known = await replay_world(stack, session, venue, options, passing, local)
         report = await _traded(session, known, venue.market_over if options.ends else trio.Event())
         with closing(Store.reading(known.ledger)) as store:

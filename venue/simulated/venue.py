@@ -138,6 +138,13 @@ class SimulatedVenue:
         deposit(self.exchange, subaccount, amount, self.now_ns())
         self.publish()
 
+    def forget(self, older_s: float) -> None:
+        """Forget orders that ended longer ago, with their fills: weeks of them need not be in memory."""
+        before_ns = self.now_ns() - round(older_s * 1e9)
+        resting = {digest for market in self.exchange.markets.values() for digest in market.open_orders}
+        self.exchange.order_log.forget(before_ns, resting)
+        self.archive.forget(before_ns, resting)
+
     def cut_connections(self) -> None:
         """Close every connection at once, as when the host goes down."""
         self.admission.cut_all()

@@ -1,9 +1,10 @@
 """Every attempt to place an order, in the order of arrival, and what became of it: what an auditor reads to
 judge a client.
 
-Nothing is ever removed.
+Nothing is removed but by `forget`, which a replay of weeks asks for.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,6 +90,18 @@ class OrderLog(list[LoggedOrder]):
         entry.taken_in = True
         self._known[entry.digest] = entry
 
+    def forget(self, before_ns: int, resting: Container[str]) -> None:
+        """Remove what arrived before `before_ns` and has ended, as the digests in `resting` have not."""
+        old = [entry for entry in self if entry.arrived_ns < before_ns and _ended(entry, resting)]
+        self[:] = [entry for entry in self if entry.arrived_ns >= before_ns or not _ended(entry, resting)]
+        for entry in old:
+            if self._known.get(entry.digest) is entry:
+                del self._known[entry.digest]
+
     def known(self, digest: str) -> LoggedOrder | None:
         """The attempt that has used `digest` up; None when none got past the checks of its arrival."""
         return self._known.get(digest)
+
+
+def _ended(entry: LoggedOrder, resting: Container[str]) -> bool:
+    return entry.result != "pending" and entry.digest not in resting

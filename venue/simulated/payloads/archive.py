@@ -4,7 +4,7 @@ An order that is absent from it may have traded.
 Whoever asks it something else than `orders` and `matches` is answered by `archive_requests`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -105,6 +105,16 @@ class Archive:
     def fills_of(self, digest: str) -> list[Filled]:
         """The fills of one order, oldest first, invisible ones too."""
         return [match.fill for match in self._by_digest.get(digest, ())]
+
+    def forget(self, before_ns: int, resting: Container[str]) -> None:
+        """Forget fills of before `before_ns`; but for those of orders that rest, whose totals go on."""
+        for digest in [
+            digest
+            for digest, mine in self._by_digest.items()
+            if mine[-1].fill.at_ns < before_ns and digest not in resting
+        ]:
+            del self._by_digest[digest]
+        self._matches = [match for match in self._matches if match.fill.digest in self._by_digest]
 
     def record_money(self, event: FundingCharged | BalanceMoved) -> None:
         """Take in what moved money of one account without a match."""

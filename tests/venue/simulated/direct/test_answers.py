@@ -176,3 +176,33 @@ async def test_what_takes_time_takes_it_both_ways(autojump_clock: object) -> Non
             asked = trio.current_time()
             assert await client.reads.time_ms() == Ms(START_NS // 1_000_000 + round(asked * 1000) + 20)
             assert trio.current_time() - asked == pytest.approx(0.04)
+
+
+async def test_what_ended_long_ago_is_forgotten_and_what_rests_or_is_young_is_not(
+    autojump_clock: object,
+) -> None:
+    """8 KB a cycle stayed in memory for as long as a replay lasted."""
+    async with both() as here:
+        chance = random.Random(3)
+        for number in range(8):
+            await random_order(here, chance, number)
+        oracle = here.venue.exchange.markets[4].oracle
+        price = Price(oracle * 99 // 100 // ONE * ONE)
+        nonce = (here.venue.now_ms() + 5_000 << 20) + 99
+        rests = Order(4, THROWAWAY_SENDER, price, Base(ONE), START_NS // 10**9 + 10_000, nonce, 1)
+        digest = here.direct.order_builder.digest_of(rests)
+        await here.venue.trade(rests, digest, OWNER.address, Extras())
+        await trio.sleep(100)
+        for number in range(8, 12):
+            await random_order(here, chance, number)
+        await trio.sleep(1)
+        before = await here.direct.reads.fills_since(-1)
+        here.venue.forget(50)
+        log = here.venue.exchange.order_log
+        young = {entry.digest for entry in log if entry.digest != digest}
+        assert len(log) == 5
+        assert log.known(digest) is not None
+        assert min(entry.arrived_ns for entry in log if entry.digest in young) > START_NS + 100 * 10**9
+        after = await here.direct.reads.fills_since(-1)
+        assert after == tuple(fill for fill in before if fill.order_digest in young) != before
+        assert await here.wire.fills_since(-1) == after
