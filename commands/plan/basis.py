@@ -22,7 +22,8 @@ from messages.settings import Settings
 from messages.units import Ms, Price, Quote
 from venue.nado.linked import fee_tier
 from venue.nado.socket import TcpDialer
-from venue.protocol import ProductRules, VenueRules
+from venue.protocol import VenueRules
+from venue.simulated.direct.reads import product_rules
 from venue.simulated.engine.rules import CHAIN_ID, ENDPOINT, ETH_PERP, SOL_PERP, Product
 from venue.simulated.markets import BookChange, ProductName, market_named
 from venue.simulated.markets.flat import LEVEL_QUOTE, LEVELS, flat_market
@@ -96,7 +97,9 @@ def _simulated(
     source: str, books: dict[ProductName, BookChange], deposit: Quote | None, *assumed: str
 ) -> Basis:
     eth, sol = _quoted(ETH_PERP, books["eth"]), _quoted(SOL_PERP, books["sol"])
-    rules = VenueRules("", CHAIN_ID, ENDPOINT, _rules(ETH_PERP, eth.mid), _rules(SOL_PERP, sol.mid))
+    rules = VenueRules(
+        "", CHAIN_ID, ENDPOINT, product_rules(ETH_PERP, eth.mid), product_rules(SOL_PERP, sol.mid)
+    )
     balance = usd_of("--deposit", DEPOSIT) if deposit is None else deposit
     steps = ", ".join(
         f"{product.symbol} tick {product.tick.text()}, step {product.step.text()}, minimum"
@@ -123,24 +126,6 @@ def _quoted(product: Product, book: BookChange) -> LegQuote:
     """The book as market_data would have it; its oracle stands at the mid where the market names none."""
     leg = LegQuote(product.product_id, book.bids, book.asks, UNDATED, book.oracle, product.status)
     return leg if leg.oracle is not None else msgspec.structs.replace(leg, oracle=leg.mid)
-
-
-def _rules(product: Product, oracle: Price) -> ProductRules:
-    return ProductRules(
-        symbol=product.symbol,
-        product_id=product.product_id,
-        price_tick=product.tick,
-        size_step=product.step,
-        min_notional=product.min_size,
-        taker_fee=product.taker_fee,
-        maker_fee=product.maker_fee,
-        long_weight_initial=product.long_weight_initial,
-        short_weight_initial=product.short_weight_initial,
-        long_weight_maintenance=product.long_weight_maintenance,
-        short_weight_maintenance=product.short_weight_maintenance,
-        oracle=oracle,
-        status=product.status,
-    )
 
 
 def _with_margin(initial: Quote | None, maintenance: Quote | None) -> Held:

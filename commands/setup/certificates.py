@@ -102,7 +102,9 @@ class Certificates:
                 rows, opened = rows_of(store, job.figures.ended.cycle, job.figures.at_ns)
             figures, raw = job.figures, job.raw
             self.write(certificate_of(figures, rows, raw, job.why_no_raw, self._exchange, opened), rows)
-        except (OSError, sqlite3.Error, LedgerError, ValueError, LookupError, TypeError) as error:
+        except OSError as error:
+            self._is_lost(job.figures, f"{error.filename}: {(error.strerror or 'unknown error').lower()}")
+        except (sqlite3.Error, LedgerError, ValueError, LookupError, TypeError) as error:
             self._is_lost(job.figures, told(error))
 
     def write(self, content: bytes, rows: Sequence[Row]) -> None:

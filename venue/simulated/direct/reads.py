@@ -12,7 +12,7 @@ import trio
 from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot
 from messages.money import MoneyEvent, MoneyRead
-from messages.units import Base, Ms, Ns, Quote
+from messages.units import Base, Ms, Ns, Price, Quote
 from venue.nado.http import EVENTS_PAGE, PAGE, RULES_WEIGHT, TIME_WEIGHT
 from venue.nado.queries import ETH, EVENT_KINDS, SOL
 from venue.nado.weights import ACCOUNT_WEIGHT, Weights, archive_weight, query_weight
@@ -31,12 +31,34 @@ from venue.protocol import (
 from venue.simulated.direct.streams import fill_of
 from venue.simulated.engine.accounts import WEIGHTINGS, Account
 from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged
-from venue.simulated.engine.rules import QUOTE_PRODUCT
+from venue.simulated.engine.rules import QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
 from venue.simulated.payloads.archive import LAG_NS
 from venue.simulated.venue import SimulatedVenue
 
 _SECOND = 10**9
+
+
+def product_rules(product: Product, oracle: Price | None) -> ProductRules:
+    """A product of the exchange as its client reads it; `oracle` None where there is no price yet."""
+    only = f"{product.symbol} can only be traded with isolated margin, which is not supported"
+    return ProductRules(
+        symbol=product.symbol,
+        product_id=product.product_id,
+        price_tick=product.tick,
+        size_step=product.step,
+        min_notional=product.min_size,
+        taker_fee=product.taker_fee,
+        maker_fee=product.maker_fee,
+        long_weight_initial=product.long_weight_initial,
+        short_weight_initial=product.short_weight_initial,
+        long_weight_maintenance=product.long_weight_maintenance,
+        short_weight_maintenance=product.short_weight_maintenance,
+        oracle=oracle,
+        status=product.status,
+        objections=(only,) if product.isolated_only else (),
+        unsure=product.isolated_only,
+    )
 
 
 class Link(NamedTuple):
@@ -121,24 +143,7 @@ class DirectReads:
         product = market.product
         if product.symbol in self._venue.incidents.unlisted:
             raise Malformed(f"{product.symbol} has no price tick")
-        only = f"{product.symbol} can only be traded with isolated margin, which is not supported"
-        return ProductRules(
-            symbol=product.symbol,
-            product_id=product_id,
-            price_tick=product.tick,
-            size_step=product.step,
-            min_notional=product.min_size,
-            taker_fee=product.taker_fee,
-            maker_fee=product.maker_fee,
-            long_weight_initial=product.long_weight_initial,
-            short_weight_initial=product.short_weight_initial,
-            long_weight_maintenance=product.long_weight_maintenance,
-            short_weight_maintenance=product.short_weight_maintenance,
-            oracle=market.oracle or None,
-            status=product.status,
-            objections=(only,) if product.isolated_only else (),
-            unsure=product.isolated_only,
-        )
+        return product_rules(product, market.oracle or None)
 
     async def tradable(self, within_s: float = ASKED_S) -> Tradable:
         """Can both products be traded now? What is not answered within `within_s` is not said."""

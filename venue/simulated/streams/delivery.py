@@ -5,6 +5,7 @@ Nothing that is carried changes what has happened: the engine, its order log and
 all this.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,7 +60,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver what was held back, when it is due."""
         while True:
-            with trio.move_on_at(self._late[0][0] if self._late else float("inf")):
+            with trio.move_on_at(self._late[0][0] if self._late else math.inf):
                 await self._added.wait()
             self._added = trio.Event()
             while self._late and self._late[0][0] <= trio.current_time():
