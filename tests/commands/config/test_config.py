@@ -427,11 +427,12 @@ def configurations(draw: st.DrawFn) -> Settings:
             draw(st.sampled_from(("env:KEY", 'file:/a b/"c\\d', "keystore:/k"))),
         ),
         files=Files(
-            draw(names),
-            draw(st.sampled_from(("auto", "full", "normal"))),
-            draw(st.integers(10_000, 10**12)),
-            draw(st.integers(1, 1000)),
-            draw(st.integers(0, 10**15)),
+            logs=draw(names),
+            ledger_sync=draw(st.sampled_from(("auto", "full", "normal"))),
+            log_size=draw(st.integers(10_000, 10**12)),
+            log_keep=draw(st.integers(1, 1000)),
+            certificate_keep=draw(st.integers(0, 1_000_000)),
+            min_free_disk=draw(st.integers(0, 10**15)),
         ),
     )
 
