@@ -98,6 +98,8 @@ class SimulatedVenue:
             faults,
         )
         self.publisher = Publisher(exchange, self.delivery, self.candles, self.incidents, self.now_ns)
+        self._trades = 0
+        """How many trades the market has made."""
         self._last_moves: dict[int, BookChange] = {}
         """By product: the market's last move with a book."""
         self.incidents.stage(faults.incident)
@@ -206,12 +208,14 @@ class SimulatedVenue:
         move = shifted(
             move, self.incidents.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick
         )
+        for trade in move.trades:  # before the levels: these are what the trades have left
+            self._trades += 1
+            if self._trades % self.exchange.options.one_trade_in == 0:
+                self.exchange.market_trade(
+                    product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys
+                )
         if move.bids or move.asks:  # a move without any level is about trades and prices only
             self.exchange.move(product_id, move.bids, move.asks, now)
-        for trade in move.trades:
-            self.exchange.market_trade(
-                product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys
-            )
         oracle, market = move.oracle, self.exchange.markets[product_id]
         if oracle is None and not market.oracle and move.bids and move.asks:
             # a market that never names an oracle price starts at its own mid

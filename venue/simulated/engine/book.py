@@ -3,10 +3,14 @@
 The *house* is all other traders: the market drives it level by level. At one price the house comes before
 accounts, because it was there first; what takers take from it stays taken until the market's next move.
 Everything is integers x18.
+
+A quote of the house may meet or pass the price of an account's order without filling it (`engine.queue`). The
+house's word is then what the market is: the order waits on, and its amount is not shown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from messages.market import Level
@@ -36,6 +40,10 @@ class Resting:
     """May the margin be borrowed, the balance going below zero while health allows it?"""
     split: "Split | None" = None
     """Staged: into what pieces it trades."""
+    ahead: int | None = None
+    """Of a resting order: what of the house has to trade first at its price, unsigned; None where its price
+    was never among the levels that are shown.
+    """
 
     @property
     def is_bid(self) -> bool:
@@ -90,6 +98,8 @@ class BookSide:
     orders: dict[int, list[Resting]] = field(default_factory=dict)
     given: object = None
     """The levels that `house` was made of; None once something was taken of it."""
+    traded: dict[int, int] = field(default_factory=dict)
+    """What others have traded at the prices of accounts' orders since the house's levels were last set."""
 
     def amount_at(self, price: int) -> int:
         """The house's and all accounts' amount at `price`, x18; 0 where nothing stands."""
@@ -105,6 +115,19 @@ class BookSide:
     def prices(self) -> list[int]:
         """All prices at which something stands, x18, best first."""
         return sorted({*self.house, *self.orders}, reverse=self.is_bid)
+
+    def order_prices(self) -> list[int]:
+        """The prices at which orders of accounts wait, x18, best first."""
+        return sorted(self.orders, reverse=self.is_bid)
+
+    def unseen_amount(self, price: int, house: Mapping[int, int]) -> int | None:
+        """What `house`, the levels that are shown, says of a price at which it has none: 0 between them, None
+        beyond the last one.
+        """
+        if not house:
+            return None
+        last = min(house) if self.is_bid else max(house)
+        return 0 if self.reaches(price, last) else None
 
     def reaches(self, price: int, limit: int) -> bool:
         """Would a taker with `limit` accept this side's `price`?"""
@@ -146,16 +169,20 @@ class Book:
         side = self.side(is_bid)
         if levels is side.given and type(levels) is tuple:  # most moves are of the other side
             return
-        levels_by_price = {int(level.price): int(level.amount) for level in levels if level.amount > 0}
+        levels_by_price = by_price(levels)
         for price, _ in side.house.items() ^ levels_by_price.items():
             self._touch(is_bid, price, now_ns)
         side.house, side.given = levels_by_price, levels
+        for price in self.side(not is_bid).orders:  # whether they are shown depends on this side
+            self._touch(not is_bid, price, now_ns)
 
     def take(self, is_bid: bool, offer: Offer, amount: int, now_ns: int) -> None:
         """Remove `amount` of an offer that stands on side `is_bid`."""
         side = self.side(is_bid)
         if offer.maker is None:
             side.given = None
+            for order in side.orders.get(offer.price, ()):
+                order.ahead = None if order.ahead is None else max(0, order.ahead - amount)
             side.house[offer.price] -= amount
             if side.house[offer.price] == 0:
                 del side.house[offer.price]
@@ -166,8 +193,10 @@ class Book:
         self._touch(is_bid, offer.price, now_ns)
 
     def rest(self, order: Resting, now_ns: int) -> None:
-        """Put an order at the end of its price's queue."""
-        self.side(order.is_bid).orders.setdefault(int(order.order.price), []).append(order)
+        """Put an order at the end of its price's queue: behind all that is shown there."""
+        side, price = self.side(order.is_bid), int(order.order.price)
+        order.ahead = side.house.get(price, side.unseen_amount(price, side.house))
+        side.orders.setdefault(price, []).append(order)
         self._touch(order.is_bid, order.order.price, now_ns)
 
     def remove(self, order: Resting, now_ns: int) -> None:
@@ -216,15 +245,36 @@ class Book:
         prices = sorted(
             (price for touched_bid, price in self._touched if touched_bid is is_bid), reverse=is_bid
         )
-        return tuple((price, side.amount_at(price)) for price in prices)
+        return tuple((price, self._shown(side, price)) for price in prices)
+
+    def _shown(self, side: BookSide, price: int) -> int:
+        """What the public sees at a price: not the orders of accounts that a quote of the house has met."""
+        if side.orders and price in side.orders:
+            opposite = self.side(not side.is_bid)
+            if any(opposite.reaches(theirs, price) for theirs in opposite.house):
+                return side.house.get(price, 0)
+        return side.amount_at(price)
+
+    def best(self, is_bid: bool) -> int | None:
+        """The best price that is shown on one side, x18; None when nothing is."""
+        side = self.side(is_bid)
+        if not side.orders:
+            return side.best()
+        return next((price for price in side.prices() if self._shown(side, price)), None)
 
     def top(self, is_bid: bool) -> Level | None:
-        """The best level of one side; None when the side is empty."""
-        side = self.side(is_bid)
-        best = side.best()
-        return None if best is None else Level(Price(best), Base(side.amount_at(best)))
+        """The best level of one side; None when nothing is shown there."""
+        best = self.best(is_bid)
+        return None if best is None else Level(Price(best), Base(self._shown(self.side(is_bid), best)))
 
     def levels(self, is_bid: bool, depth: int) -> tuple[Level, ...]:
         """The best `depth` levels of one side, best first; fewer when there are no more."""
         side = self.side(is_bid)
-        return tuple(Level(Price(price), Base(side.amount_at(price))) for price in side.prices()[:depth])
+        shown = ((price, self._shown(side, price)) for price in side.prices())
+        there = (Level(Price(price), Base(amount)) for price, amount in shown if amount)
+        return tuple(islice(there, depth))
+
+
+def by_price(levels: Iterable[Level]) -> dict[int, int]:
+    """Unsigned amounts x18 by price; levels of amount 0 are left out."""
+    return {int(level.price): int(level.amount) for level in levels if level.amount > 0}

@@ -23,11 +23,13 @@ from messages.market import Level
 from messages.units import Base, Ns, Price
 from venue.protocol import Order
 from venue.simulated.engine.accounts import Account, increases
-from venue.simulated.engine.book import Resting, Split
+from venue.simulated.engine.book import Offer, Resting, Split, by_price
 from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.events import Traded
 from venue.simulated.engine.matching import Matching, written_down
+from venue.simulated.engine.queue import move_up, reached_by_print
 from venue.simulated.engine.rules import (
+    MakerFill,
     check_form,
     check_isolation,
     check_oracle,
@@ -55,10 +57,13 @@ class Exchange(Matching):
     # -- the outside world -----------------------------------------------------------------------------------
 
     def move(self, product_id: int, bids: Sequence[Level], asks: Sequence[Level], now_ns: int) -> None:
-        """The market's next levels replace the house's liquidity; where they cross resting orders of
-        accounts they are filled first.
+        """The market's next levels replace the house's liquidity; those that stand strictly beyond the price
+        of an account's order fill it first.
         """
         book, now = self.markets[product_id].book, self.tick(now_ns)
+        for is_bid, levels in ((True, bids), (False, asks)):
+            if book.side(is_bid).orders:
+                move_up(book.side(is_bid), by_price(levels), self.options.cancels_ahead)
         rest_of_bids = self._cross(product_id, bids, now, is_bid=True)
         rest_of_asks = self._cross(product_id, asks, now, is_bid=False)
         book.set_house(True, rest_of_bids, now)
@@ -79,35 +84,40 @@ class Exchange(Matching):
     def market_trade(
         self, product_id: int, price: Price, amount: Base, now_ns: int, *, is_taker_buyer: bool
     ) -> None:
-        """Somebody else's trade: published, and resting orders of accounts at strictly better prices are
-        traded through.
+        """Somebody else's trade: published, but for what of it resting orders of accounts get, which is
+        published as theirs.
         """
-        market, now = self.markets[product_id], self.tick(now_ns)
-        limit = price - market.product.tick if is_taker_buyer else price + market.product.tick
-        left = self._house_takes(product_id, limit, abs(amount), now, is_bid=is_taker_buyer)
+        market, now, left = self.markets[product_id], self.tick(now_ns), abs(amount)
+        side = market.book.side(not is_taker_buyer)
+        if side.orders:
+            for order, piece, rule in reached_by_print(side, price, left):
+                left -= self._fill_resting(order, piece, rule, now)
         if left:
             self.outbox.append(Traded(product_id, price, Base(left), is_taker_buyer, now))
 
     def _cross(self, product_id: int, levels: Sequence[Level], now: Ns, *, is_bid: bool) -> Iterable[Level]:
-        if not self.markets[product_id].book.side(not is_bid).orders:
+        """The house's new levels of one side, less what the other side's orders of accounts have got."""
+        side = self.markets[product_id].book.side(not is_bid)
+        if not side.orders:
             return levels
-        return [
-            Level(
-                level.price,
-                Base(self._house_takes(product_id, level.price, level.amount, now, is_bid=is_bid)),
-            )
-            for level in levels
-        ]
+        waiting = [order for price in side.order_prices() for order in side.orders[price]]
+        rest = []
+        for level in levels:
+            left = int(level.amount)
+            for order in waiting:
+                if side.reaches(order.order.price, level.price) and order.order.price != level.price:
+                    left -= self._fill_resting(order, min(left, order.remaining), "quote_through", now)
+            rest.append(Level(level.price, Base(left)))
+        return rest
 
-    def _house_takes(self, product_id: int, limit: int, amount: int, now: Ns, *, is_bid: bool) -> int:
-        book = self.markets[product_id].book
-        for offer in book.side(not is_bid).offers(limit):
-            if offer.maker is not None and amount:
-                piece = min(amount, offer.amount)
-                self.fill_maker(offer, piece, self.next_idx(), now)
-                self.outbox.append(Traded(product_id, Price(offer.price), Base(piece), is_bid, now))
-                amount -= piece
-        return amount
+    def _fill_resting(self, order: Resting, piece: int, rule: MakerFill, now: Ns) -> int:
+        """Fill a resting order where the options let this rule do so; the amount that was filled."""
+        if not piece or rule not in self.options.maker_fills:
+            return 0
+        wire = order.order
+        self.fill_maker(Offer(int(wire.price), order.remaining, order), piece, self.next_idx(), now)
+        self.outbox.append(Traded(wire.product_id, wire.price, Base(piece), not order.is_bid, now))
+        return piece
 
     # -- orders ----------------------------------------------------------------------------------------------
 

@@ -100,6 +100,10 @@ class Builder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
 
 
+MakerFill = Literal["queue", "print_through", "quote_through"]
+CancelsAhead = Literal["none", "bounded", "proportional"]
+
+
 class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What Nado's documents leave open, settled for a run. The defaults are the likelier behaviour; a
     faults file may say otherwise under [venue].
@@ -156,6 +160,18 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Connections of one address; one more is cut at once. Known from another bot's notes only."""
     excess_socket: Literal["newest", "oldest"] = "newest"
     """Which connection is closed when a wallet authenticates on a sixth."""
+    maker_fills: tuple[MakerFill, ...] = ("queue", "print_through", "quote_through")
+    """What of other traders' doings fills an order that rests: a trade at its price once the queue ahead of
+    it has traded, a trade beyond its price, a quote strictly beyond its price. A quote that merely meets its
+    price never does.
+    """
+    cancels_ahead: CancelsAhead = "none"
+    """What others cancel of an order's price level, was it ahead of it in the queue? Never; only what must
+    have been; or in proportion.
+    """
+    one_trade_in: int = 1
+    """Of the market's trades, only every n-th happens. With fewer trades orders that rest are filled less.
+    """
     needs_encoding: bool = True
     """Is a request refused that accepts no compressed answer?"""
     builders: tuple[Builder, ...] = ()
@@ -171,6 +187,8 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"ping_timeout_s: more than 0 seconds, not {self.ping_timeout_s}")
         if self.sockets_per_address < 1:
             raise ValueError(f"sockets_per_address: at least 1, not {self.sockets_per_address}")
+        if self.one_trade_in < 1:
+            raise ValueError(f"one_trade_in: at least 1, not {self.one_trade_in}")
         if not 200 <= self.limited_status < 600:
             raise ValueError(f"limited_status: an HTTP status, not {self.limited_status}")
 

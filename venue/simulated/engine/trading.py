@@ -58,7 +58,7 @@ class Market:
 
     def premium(self) -> int | None:
         """Mark - index; None while the book is one-sided or there is no oracle price."""
-        bid, ask = self.book.bids.best(), self.book.asks.best()
+        bid, ask = self.book.best(True), self.book.best(False)
         return (bid + ask) // 2 - self.oracle if bid and ask and self.oracle else None
 
 

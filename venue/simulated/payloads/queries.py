@@ -119,8 +119,8 @@ def _market_liquidity(exchange: Exchange, params: Params) -> object:
 
 def price_json(product_id: int, market: Market | None) -> dict[str, Any]:
     """One entry of `market_prices`, x18; an empty side, or a product without a market, has the sentinels."""
-    bid = market.book.bids.best() if market else None
-    ask = market.book.asks.best() if market else None
+    bid = market.book.best(True) if market else None
+    ask = market.book.best(False) if market else None
     return {"product_id": product_id, "bid_x18": str(bid or 0), "ask_x18": str(ask or NO_ASK)}
 
 

@@ -137,7 +137,7 @@ class Publisher:
 
     def _batch(self, book: Book) -> BookBatch:
         """The next batch; crossed when that is staged, and the one after takes back what was never there."""
-        product_id, best = book.product_id, book.asks.best()
+        product_id, best = book.product_id, book.best(False)
         if product_id in self._incidents.crossed and best is not None:
             self._incidents.crossed.remove(product_id)
             self._taken_back[product_id] = Price(best)

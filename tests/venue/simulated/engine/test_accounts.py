@@ -59,8 +59,8 @@ def test_the_documented_life_of_a_resting_order_happens_number_by_number() -> No
     floor = desk()
     floor.draw(ETH, levels(("2756.8", "1")), levels(("2757.0", "5")))
     floor.place(order("0.042", "2756.9", "post_only"))
-    floor.draw(ETH, levels(("2756.8", "1")), levels(("2756.9", "0.020")))
-    floor.draw(ETH, levels(("2756.8", "1")), levels(("2756.9", "0.022")))
+    floor.draw(ETH, levels(("2756.7", "1")), levels(("2756.8", "0.020")))
+    floor.draw(ETH, levels(("2756.7", "1")), levels(("2756.8", "0.022")))
     events = floor.events()
     fills = [
         (str(int(event.filled)), str(int(event.remaining)), str(int(event.fee)))

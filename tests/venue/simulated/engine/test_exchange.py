@@ -263,12 +263,12 @@ def test_a_ladder_that_crosses_resting_orders_fills_them_as_makers_at_their_pric
     floor = desk()
     mine = floor.place(order("0.5", "2756.8", "post_only"))
     floor.events()
-    floor.draw(ETH, levels(("2756.0", "1")), levels(("2756.5", "0.2"), ("2756.8", "1")))
+    floor.draw(ETH, levels(("2756.0", "1")), levels(("2756.5", "0.2"), ("2756.7", "1")))
     assert [(fill.amount, fill.price, fill.is_taker) for fill in mine.fills] == [
         (Base.of("0.2"), Price.of("2756.8"), False),
         (Base.of("0.3"), Price.of("2756.8"), False),
     ]
-    assert floor.exchange.markets[ETH].book.levels(False, 9) == levels(("2756.8", "0.7"))
+    assert floor.exchange.markets[ETH].book.levels(False, 9) == levels(("2756.7", "0.7"))
     assert [event.amount for event in floor.events() if isinstance(event, Traded)] == [
         Base.of("0.2"),
         Base.of("0.3"),

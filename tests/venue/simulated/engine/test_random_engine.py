@@ -159,7 +159,7 @@ class Walk:
             assert exchange.health(account, "maintenance").health >= 0
             assert not (account.parent and account.position(ETH).amount == 0 == account.position(SOL).amount)
         for market in exchange.markets.values():
-            bid, ask = market.book.bids.best(), market.book.asks.best()
+            bid, ask = market.book.best(True), market.book.best(False)
             assert bid is None or ask is None or bid < ask
             standing = [
                 order
