@@ -110,6 +110,20 @@ class PublicTrade(msgspec.Struct, frozen=True):
     taker_buys: bool
 
 
+class FundingRate(msgspec.Struct, frozen=True):
+    """venue client -> market_data: what holding one product earns or costs. Source: the archive's
+    `funding_rates`.
+    """
+
+    product_id: int
+    rate: Rate
+    """Per 24 hours, a share of the index price; > 0: longs pay shorts. A 24th of it is paid at every full
+    hour.
+    """
+    at_ms: Ms
+    """Venue time at which the venue reckoned it."""
+
+
 class LegQuote(msgspec.Struct, frozen=True):
     """One product as market_data knows it. Best level first; both sides non-empty and not crossed."""
 
@@ -130,6 +144,8 @@ class LegQuote(msgspec.Struct, frozen=True):
     """How old the newest batch of this product's feed was when it was read: far beyond the usual, more comes
     than can be read. Counts until the feed is in time again, whatever a snapshot has proven meanwhile.
     """
+    funding: FundingRate | None = None
+    """The last one that the venue has said, however old; None: it has not said one, which is no 0."""
 
     @property
     def mid(self) -> Price:

@@ -22,7 +22,7 @@ from typing import Literal, Protocol, TypeVar
 import msgspec
 
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChange
-from messages.market import BookDelta, BookSnapshot, ProductRead, RulesRead
+from messages.market import BookDelta, BookSnapshot, FundingRate, ProductRead, RulesRead
 from messages.money import MoneyRead
 from messages.sizing import Leg, SizingPlan
 from messages.units import Base, Ms, Price, Quote, Rate
@@ -354,6 +354,12 @@ class Reads(Protocol):
 
     async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
         """A snapshot; its timestamp is the engine's clock."""
+        ...
+
+    async def funding_rates(self) -> tuple[FundingRate, ...]:
+        """The current rates of the pair's products, as far as the archive says them: one that is missing is
+        unknown.
+        """
         ...
 
     async def account(self) -> AccountSnapshot:

@@ -20,7 +20,7 @@ import msgspec
 import trio
 
 from actors.market_data.local_book import LocalBook
-from messages.market import BookDelta, LegQuote, PairQuote
+from messages.market import BookDelta, FundingRate, LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import Ms, Ns, Price
 from runtime.backoff import RECONNECT, Streak
@@ -49,6 +49,8 @@ asked more often than that.
 """
 CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
+FUNDING_EVERY_S = 60.0
+"""How often the funding rates are read. They are averages over the hour that is running, and move slowly."""
 
 
 class MarketState(msgspec.Struct):
@@ -62,6 +64,10 @@ class MarketState(msgspec.Struct):
     """Products whose book cannot be right, of which it has been told."""
     wanted: set[int] = msgspec.field(default_factory=set)
     """Products whose book must start over from a snapshot."""
+    rates: dict[int, FundingRate] = msgspec.field(default_factory=dict)
+    """By product: the last funding rate that was said, which its time makes old."""
+    rates_trouble: bool = False
+    """Have the rates not been readable since it was told?"""
 
     @classmethod
     def of(cls, rules: VenueRules) -> "MarketState":
@@ -101,6 +107,10 @@ class MarketState(msgspec.Struct):
         self.rules = msgspec.structs.replace(read, version=before.version + changed, read_ms=Ms(read_ms))
         return changed
 
+    def take_rates(self, rates: Iterable[FundingRate]) -> None:
+        """Go by these funding rates. Of a product that is not among them the last one stays."""
+        self.rates.update({each.product_id: each for each in rates if each.product_id in self.books})
+
     def lost(self) -> None:
         """The stream is gone: no book can be trusted."""
         for book in self.books.values():
@@ -126,7 +136,14 @@ class MarketState(msgspec.Struct):
         book = self.books[product.product_id]
         bids, asks = book.levels()
         return LegQuote(
-            product.product_id, bids, asks, book.proven_ms, product.oracle, product.status, book.behind_ms
+            product.product_id,
+            bids,
+            asks,
+            book.proven_ms,
+            product.oracle,
+            product.status,
+            book.behind_ms,
+            self.rates.get(product.product_id),
         )
 
 
@@ -285,6 +302,20 @@ class Feed(msgspec.Struct, frozen=True):
         if changed:
             self.publish()
 
+    async def read_funding(self) -> None:
+        """The funding rates of now; they are shown with the next quote. An archive that does not answer is
+        told once: nothing that closes or hedges depends on it.
+        """
+        try:
+            rates = await self.venue.reads.funding_rates()
+        except VenueError as error:
+            if not self.market.rates_trouble:
+                self.note("info", f"the funding rates are not known, the last ones grow old: {error}")
+            self.market.rates_trouble = True
+            return
+        self.market.rates_trouble = False
+        self.market.take_rates(rates)
+
     async def read_clock(self) -> None:
         """Measure once how far the venue's clock is from ours. Raises `VenueError` when it cannot."""
         await measure_clock(self.venue, self.clock)
@@ -326,4 +357,6 @@ async def run(feed: Feed, *, task_status: trio.TaskStatus[None] = trio.TASK_STAT
         # Nothing is entered by rules older than 15 s.
         nursery.start_soon(feed.every, RULES_EVERY_S * min(feed.slack, 2), feed.read_rules, feed.doubted)
         nursery.start_soon(feed.every, CLOCK_EVERY_S * feed.slack, feed.read_clock)
+        # They decide over minutes and hours, so that they are read rarely enough over weeks, too.
+        nursery.start_soon(feed.every, FUNDING_EVERY_S * min(feed.slack, 5), feed.read_funding)
         task_status.started()

@@ -17,7 +17,7 @@ import trio
 
 from commands.paper.market import PaperMarket
 from messages.execution import AccountSnapshot, Fill
-from messages.market import BookDelta, BookSnapshot
+from messages.market import BookDelta, BookSnapshot, FundingRate
 from messages.money import MoneyRead
 from messages.units import Ms
 from venue.nado.counts import TroubleTally
@@ -95,6 +95,14 @@ class PaperReads:
         if depth >= BOOK_DEPTH:
             self._market.load(snapshot)
         return snapshot
+
+    async def funding_rates(self) -> tuple[FundingRate, ...]:
+        """The exchange's current rates, which the engine charges from then on. The archive has a host of its
+        own: without it the market is still there.
+        """
+        rates = await self._public.funding_rates()
+        self._market.take_funding(rates)
+        return rates
 
     async def account(self) -> AccountSnapshot:
         """The paper account. Raises `VenueError`, also while the exchange cannot be reached."""

@@ -4,6 +4,7 @@ hear of. No I/O.
     book batch, snapshot --> LocalBook --> the house's levels in the engine's book
     public trade         ----------------> trades through orders that rest there
     rules, oracle price, status ---------> the engine's own
+    funding rates        ----------------> what the engine charges at full hours
 
 market_data keeps its book of the same messages: what is decided by is what is traded on.
 """
@@ -14,7 +15,7 @@ from typing import cast, get_args
 import msgspec
 
 from actors.market_data.local_book import LocalBook
-from messages.market import BookDelta, BookSnapshot, PublicTrade, TradingStatus
+from messages.market import BookDelta, BookSnapshot, FundingRate, PublicTrade, TradingStatus
 from venue.protocol import ProductRules, ProductTerms, VenueRules
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import Product
@@ -128,6 +129,12 @@ class PaperMarket:
         if rules.oracle is not None:
             name = self._names[rules.product_id]
             self._venue.move(BookChange(0, name, (), (), rules.oracle, ()))
+
+    def take_funding(self, rates: Iterable[FundingRate]) -> None:
+        """The engine charges these rates from now on: its own book and oracle price say another one."""
+        for said in rates:
+            if said.product_id in self._names:
+                self._venue.exchange.markets[said.product_id].funding.quoted = said.rate
 
     # -- whether it is there ---------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import trio
 
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Directive, Held, HeldLeg, Legging, Record, Totals
-from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
+from messages.market import BookDelta, BookSnapshot, FundingRate, LegQuote, Level, PairQuote
 from messages.money import MoneyAsk, MoneyEvent, MoneyRead
 from messages.settings import Settings
 from messages.sizing import LegOrder, Sealed, SizingPlan
@@ -244,6 +244,7 @@ class FakeVenue:
         self.archive: dict[str, ArchivedOrder] = {}
         self.traded: list[Fill] = []
         self.moved: list[MoneyEvent] = []
+        self.rates: tuple[FundingRate, ...] = ()
         self.since: list[int | None] = []
         self.connections = 0
         self._feed: trio.MemorySendChannel[Any] | None = None
@@ -291,6 +292,10 @@ class FakeVenue:
         return MoneyRead(
             RULES.eth.product_id, RULES.sol.product_id, wanted, through, -1, first=events_after is None
         )
+
+    async def funding_rates(self) -> tuple[FundingRate, ...]:
+        await self._answer()
+        return self.rates
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
         self.since.append(after)

@@ -20,12 +20,13 @@ import msgspec
 import trio
 
 from messages.execution import AccountSnapshot, Fill
-from messages.market import BookSnapshot
+from messages.market import BookSnapshot, FundingRate
 from messages.money import MoneyEvent, MoneyKind, MoneyRead
 from messages.units import Ms
 from venue.nado import queries
 from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
 from venue.nado.counts import TroubleTally
+from venue.nado.funding_rates import FundingRates, funding_rates_of
 from venue.nado.reasons import reason
 from venue.nado.tls import nobody, trusted
 from venue.nado.weights import Metering, Weights, archive_weight, query_weight
@@ -216,6 +217,14 @@ class HttpReads:
             self._sender,
             (eth, sol),
         )
+
+    async def funding_rates(self) -> tuple[FundingRate, ...]:
+        """The pair's current rates; of a product that the archive leaves out, or that cannot be read, there
+        is none.
+        """
+        pair = await self.pair()
+        found = await self._ask_archive({"funding_rates": {"product_ids": list(pair)}}, FundingRates)
+        return funding_rates_of(found, pair)
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         """Those of `digests` that the archive knows; it lags the engine by 100 to 200 ms."""

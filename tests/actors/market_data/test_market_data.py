@@ -11,9 +11,9 @@ from actors.market_data.actor import DOUBT_EVERY_S, Feed, MarketState
 from actors.market_data.local_book import LEVELS_KEPT, LEVELS_SHOWN, LocalBook
 from actors.risk.may_enter import entry_denial
 from messages.lifecycle import Note
-from messages.market import BookDelta, BookSnapshot, Level, PairQuote
+from messages.market import BookDelta, BookSnapshot, FundingRate, Level, PairQuote
 from messages.settings import Settings
-from messages.units import Base, Ns, Price
+from messages.units import Base, Ms, Ns, Price, Rate
 from runtime.clock import RunClock, VenueClock
 from runtime.mailbox import Latest
 from runtime.observe import Notes
@@ -516,3 +516,35 @@ async def test_a_feed_that_is_late_and_flows_is_not_taken_for_a_silent_one(
     await trio.sleep(5)
     assert len(bench.venue.asked) == before
     assert 600 < max(bench.ages()) < 800
+
+
+async def test_a_funding_rate_comes_with_the_next_quote_and_grows_old_when_the_archive_is_gone(
+    autojump_clock: object,
+) -> None:
+    """An outage is told once; a rate that was never said is None and not 0."""
+    venue, told = FakeVenue(), list[msgspec.Struct]()
+    clock = VenueClock(RunClock(START_MS * 1_000_000))
+    feed = Feed(
+        venue,  # type: ignore[arg-type]
+        MarketState.of(RULES),
+        Latest(),
+        clock,
+        Settings(),
+        Notes(told.append, clock, "market_data"),
+        seeded(1),
+    )
+    for product, book in feed.market.books.items():
+        book.load(ETH_BOOK if product == 4 else SOL_BOOK)
+    said = FundingRate(4, Rate.of("0.0001"), Ms(START_MS))
+    venue.rates = (said, msgspec.structs.replace(said, product_id=99))
+    await feed.read_funding()
+    quote = feed.market.quote(START_MS)
+    assert quote is not None
+    assert (quote.eth.funding, quote.sol.funding) == (said, None)
+    venue.down = True
+    for _ in range(3):
+        await feed.read_funding()
+    assert len(told) == 1
+    quote = feed.market.quote(START_MS)
+    assert quote is not None
+    assert quote.eth.funding == said

@@ -6,8 +6,8 @@ import pytest
 from commands.paper.client import PaperWire
 from commands.paper.market import PaperMarket, engine_for
 from commands.paper.opening import Unmoved
-from messages.market import BookDelta, BookSnapshot, Level, PublicTrade, Touch
-from messages.units import ONE, Base, Ns, Price, Quote, Rate
+from messages.market import BookDelta, BookSnapshot, FundingRate, Level, PublicTrade, Touch
+from messages.units import ONE, Base, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from runtime.clock import WallClock
 from tests.actors.fakes import ORDER_BUILDER, FakeWire, fake_plan
@@ -16,6 +16,7 @@ from venue.nado.signing import order_digest
 from venue.protocol import Incomplete, ProductRules, VenueRules
 from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.order_log import LoggedOrder
+from venue.simulated.engine.treasury import pay_funding
 from venue.simulated.venue import SimulatedVenue
 
 
@@ -173,3 +174,18 @@ async def test_no_order_is_sent_where_the_exchanges_book_is_not_known() -> None:
     desk.market.lost()
     assert (await way.place(signed)).kind == "not_sent"
     assert wire.sent == [signed]
+
+
+def test_the_paper_account_is_charged_the_rate_that_the_exchange_says() -> None:
+    """Its own book and oracle price say another one, and a rate that is not said changes nothing."""
+    desk = PaperDesk()
+    desk.load()
+    desk.place("1", "2760")
+    held = desk.venue.exchange.accounts[ME].positions[ETH]
+    said = FundingRate(ETH, Rate.of("0.0024"), Ms(START_NS // 1_000_000))
+    desk.market.take_funding((said, msgspec.structs.replace(said, product_id=99)))
+    pay_funding(desk.venue.exchange, START_NS)
+    market = desk.venue.exchange.markets[ETH]
+    paid = held.v_quote - desk.venue.exchange.position(desk.venue.exchange.accounts[ME], ETH).v_quote
+    assert paid == market.oracle // 10_000
+    assert desk.venue.exchange.markets[SOL].funding.quoted is None

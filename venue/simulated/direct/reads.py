@@ -10,9 +10,9 @@ import msgspec
 import trio
 
 from messages.execution import AccountSnapshot, Fill, Position
-from messages.market import BookSnapshot
+from messages.market import BookSnapshot, FundingRate
 from messages.money import MoneyEvent, MoneyRead
-from messages.units import Base, Ms, Ns, Price, Quote
+from messages.units import Base, Ms, Ns, Price, Quote, Rate
 from venue.nado.http import EVENTS_PAGE, PAGE, RULES_WEIGHT, TIME_WEIGHT
 from venue.nado.queries import ETH, EVENT_KINDS, SOL
 from venue.nado.weights import ACCOUNT_WEIGHT, Weights, archive_weight, query_weight
@@ -34,6 +34,7 @@ from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged
 from venue.simulated.engine.rules import QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
 from venue.simulated.payloads.archive import LAG_NS
+from venue.simulated.streams.publisher import rate_of
 from venue.simulated.venue import SimulatedVenue
 
 _SECOND = 10**9
@@ -217,6 +218,18 @@ class DirectReads:
         self._weights.ask_archive(archive_weight({kind: question}))
         await self._link.there()
         return Ns(self._venue.now_ns() - LAG_NS)
+
+    async def funding_rates(self) -> tuple[FundingRate, ...]:
+        """The pair's current rates, as the archive says them: of this second."""
+        await self._asked_archive("funding_rates", product_ids=[self._eth, self._sol])
+        now_ns = self._venue.now_ns()
+        rates = tuple(
+            FundingRate(each, Rate(rate_of(self._venue.exchange, each, now_ns)), Ms(now_ns // _SECOND * 1000))
+            for each in (self._eth, self._sol)
+            if each not in self._venue.incidents.rates_omitted
+        )
+        await self._link.back("archive_funding_rates")
+        return rates
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         """Those of `digests` that the archive knows; it lags the engine."""

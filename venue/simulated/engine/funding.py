@@ -5,7 +5,8 @@ Pure, integers x18.
     (contracts: PerpEngine, docs: funding)
 
 The mark is the middle of the book, the index the oracle price. While either is missing the time does not
-count.
+count. A market that stands in for another exchange, or for a recording of one, charges that one's rate
+instead (`quoted`).
 """
 
 from dataclasses import dataclass
@@ -56,16 +57,23 @@ class Funding:
     """Paid per unit since the beginning, x18; the same for longs and shorts here (they differ after
     socialised losses only).
     """
+    quoted: int | None = None
+    """A rate per 24 hours, x18, that counts in place of the premium; None: the premium counts."""
 
     def per_day(self, index: int, now_ns: int) -> int:
-        """The average premium, capped: what a unit would pay in 24 hours."""
-        cap = index * CAP_PERCENT // 100
-        return max(-cap, min(cap, self.premium.average(now_ns)))
+        """The average premium, or what is quoted, capped: what a unit would pay in 24 hours."""
+        cap, wanted = index * CAP_PERCENT // 100, self.premium.average(now_ns)
+        if self.quoted is not None:
+            wanted = divided_toward_zero(index * self.quoted, ONE)
+        return max(-cap, min(cap, wanted))
 
     def rate(self, index: int, now_ns: int) -> int:
         """The rate per 24 hours, x18, a share of the index: what the stream `funding_rate` shows. 0 without
         an index.
         """
+        if self.quoted is not None:
+            cap = ONE * CAP_PERCENT // 100
+            return max(-cap, min(cap, self.quoted))
         return divided_toward_zero(self.per_day(index, now_ns) * ONE, index) if index else 0
 
     def pay(self, index: int, now_ns: int, seconds: int = PERIOD_S) -> int:

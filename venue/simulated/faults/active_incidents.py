@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import trio
 
-from messages.units import X18, Base, Ms, Price, Quote
+from messages.units import X18, Base, Ms, Price, Quote, Rate
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.liquidation import liquidate_unhealthy, take_over_all
 from venue.simulated.engine.rules import QUOTE_PRODUCT
@@ -81,6 +81,8 @@ class ActiveIncidents:
         self.falsifiers: list[AnswerFalsifier] = []
         self.archive_omits: list[str] = []
         """Event types, and `funding_payment`, that the archive does not report."""
+        self.rates_omitted: list[int] = []
+        """Products of which neither archive nor stream name a funding rate."""
         self._staged: tuple[of.Incident, ...] = ()
         self._restart = trio.Event()
 
@@ -137,6 +139,8 @@ class ActiveIncidents:
                 _add(self.falsifiers, AnswerFalsifier(incident), undo)
             case of.ArchiveOmits():
                 _add(self.archive_omits, incident.event, undo)
+            case of.QuotedFunding():
+                self._quote_funding(incident, venue, undo)
             case _:
                 self._begin_in_engine(incident, venue, undo)
         venue.publish()
@@ -167,6 +171,16 @@ class ActiveIncidents:
                 pay_funding(exchange, now)
             case of.Deposit() | of.WithdrawNow() | of.Transfer():
                 _move_money(incident, exchange, now)
+
+    def _quote_funding(self, incident: of.QuotedFunding, venue: FaultTarget, undo: ExitStack) -> None:
+        product_id = venue.product_id(incident.product)
+        funding = venue.exchange.markets[product_id].funding
+        if not incident.rate:
+            _add(self.rates_omitted, product_id, undo)
+            return
+        undo.callback(setattr, funding, "quoted", funding.quoted)
+        funding.quoted = Rate.of(incident.rate)
+        venue.publish_funding_rates()
 
     def go_down(self, by: int) -> None:
         """One more reason (1) or one less (-1) why the host is down; who waits for a change hears of it."""

@@ -39,12 +39,16 @@ from typing import Literal
 
 import msgspec
 
+from messages.units import Rate
+
 TIME_MS_MAX = 7 * 86_400_000
 SKEW_MS_MAX = 3_600_000
 BPS_MIN, BPS_MAX = -9_900, 100_000
 SHIFT_BPS_MAX = 5_000
 PRODUCT_ID_MAX = 1_000
 TOKEN_DECIMALS = 6
+RATE_MAX = Rate.of("0.02")
+"""Of funding in 24 hours: the exchange caps it there."""
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,18})?")
 _BYTES32 = re.compile("0x[0-9a-fA-F]{64}")
 
@@ -297,6 +301,23 @@ class Transfer(
     into: bool = False
 
 
+class QuotedFunding(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding_rate"
+):
+    """The product's funding rate for 24 hours is `rate` (decimal text, at most 0.02 either way, > 0: longs
+    pay), which is also what is charged. "": the archive and the stream name none.
+    """
+
+    product: str
+    rate: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        text = self.rate.removeprefix("-")
+        if self.rate and not (_DECIMAL.fullmatch(text) and abs(Rate.of(self.rate)) <= RATE_MAX):
+            raise ValueError(f"rate: decimal text between -0.02 and 0.02, not {self.rate!r}")
+
+
 class ArchiveOmits(
     Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="archive_omits"
 ):
@@ -334,6 +355,7 @@ Incident = (
     | Rules
     | Listing
     | FalseAnswer
+    | QuotedFunding
     | ArchiveOmits
     | Crossed
     | Money

@@ -119,6 +119,11 @@ def _funding_rate(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     }
 
 
+def _funding_rates(venue: SimulatedVenue, body: bytes) -> object:
+    asked, omitted = read_request(body, _Products).product_ids, venue.incidents.rates_omitted
+    return {str(each): _funding_rate(venue, each) for each in asked if each not in omitted}
+
+
 def _prices(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     market = _market(venue, product_id)
     return {
@@ -173,7 +178,7 @@ READERS: dict[str, Reader] = {
     "events": lambda venue, body: venue.archive.events(read_request(body, EventsQuery), venue.now_ns()),
     "candlesticks": _candlesticks,
     "funding_rate": _of_one(_funding_rate),
-    "funding_rates": _by_product(_funding_rate),
+    "funding_rates": _funding_rates,
     "price": _of_one(_prices),
     "perp_prices": _by_product(_prices),
     "oracle_price": lambda venue, body: {

@@ -159,6 +159,8 @@ class Publisher:
             return funding_json(product_id, rate, self._now_ns())
 
         for product_id in self._exchange.markets:
+            if product_id in self._incidents.rates_omitted:
+                continue
             topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
             self._delivery.publish(topics, partial(text, product_id))
 

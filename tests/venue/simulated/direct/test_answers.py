@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import trio
 
-from messages.units import ONE, Base, Ms, Price, Quote
+from messages.units import ONE, Base, Ms, Price, Quote, Rate
 from runtime.clock import RunClock, VenueClock
 from venue.nado.counts import TroubleTally
 from venue.nado.events import decode
@@ -26,7 +26,7 @@ from venue.simulated.direct.streams import account_event, market_event
 from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.exchange import Exchange, Extras
 from venue.simulated.engine.treasury import pay_funding, settle_results, withdraw
-from venue.simulated.faults.incidents import Rules, Trading
+from venue.simulated.faults.incidents import QuotedFunding, Rules, Trading
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 from venue.simulated.gateway.asgi import application
 from venue.simulated.markets import market_named
@@ -120,6 +120,7 @@ async def test_every_answer_is_the_wires_answer(seed: int, autojump_clock: objec
         same(await direct.status(), await wire.status())
         same(await direct.time_ms(), await wire.time_ms())
         same(await direct.tradable(), await wire.tradable())
+        same(await direct.funding_rates(), await wire.funding_rates())
         digests = [entry.digest for entry in here.venue.exchange.order_log]
         ours = {order.digest: order for order in await direct.archived(digests)}
         assert ours == {order.digest: order for order in await wire.archived(digests)}
@@ -206,3 +207,28 @@ async def test_what_ended_long_ago_is_forgotten_and_what_rests_or_is_young_is_no
         after = await here.direct.reads.fills_since(-1)
         assert after == tuple(fill for fill in before if fill.order_digest in young) != before
         assert await here.wire.fills_since(-1) == after
+
+
+async def test_a_staged_funding_rate_is_told_both_ways_and_charged_and_an_absent_one_is_no_0(
+    autojump_clock: object,
+) -> None:
+    """The engine's own rate would be 0 on this market: the mid is the oracle's price."""
+    staged = (
+        QuotedFunding(at_ms=0, for_ms=7_200_000, product="ETH-PERP", rate="-0.0012"),
+        QuotedFunding(at_ms=3_600_000, for_ms=3_600_000, product="SOL-PERP"),
+    )
+    async with both("flat:2756.9/115.86", Faults(incident=staged)) as here:
+        await trio.sleep(1)
+        rates = await here.direct.reads.funding_rates()
+        same(rates, await here.wire.funding_rates())
+        assert [(each.product_id, each.rate) for each in rates] == [(4, Rate.of("-0.0012")), (8, Rate(0))]
+        market = here.venue.exchange.markets[4]
+        before = market.funding.cumulative
+        pay_funding(here.venue.exchange, here.venue.now_ns())
+        assert market.funding.cumulative - before == -(market.oracle * 12 // 10_000) // 24
+        await trio.sleep(3_600)
+        rates = await here.direct.reads.funding_rates()
+        same(rates, await here.wire.funding_rates())
+        assert [each.product_id for each in rates] == [4]
+        await trio.sleep(3_600)
+        assert [each.rate for each in await here.direct.reads.funding_rates()] == [0, 0]
