@@ -219,6 +219,13 @@ class Guard(msgspec.Struct, frozen=True):
         bool,
         ConfigKey("Start a guard beside every run whose exchange outlives it."),
     ] = True
+    apart: Annotated[
+        bool,
+        ConfigKey(
+            "The guard is a process that something else keeps alive, as a systemd unit: the run starts none,"
+            " and enters nothing without its heartbeat."
+        ),
+    ] = False
     dead_man: Annotated[
         Ms,
         ConfigKey(

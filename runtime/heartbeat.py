@@ -26,6 +26,10 @@ class Beat(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
+APART = "apart"
+"""What a guard calls the run it watches where it is no run's own: whichever trades the subaccount."""
+
+
 class Heartbeat:
     """The side of whoever lives: a run, or a guard of `run`."""
 

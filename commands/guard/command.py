@@ -44,7 +44,7 @@ from commands.output.words import COMMAND, DONE, OPEN, Problem
 from messages.lifecycle import GuardActed
 from messages.settings import Settings
 from messages.units import Ms
-from runtime.heartbeat import BEAT_S, Beat, Heartbeat, HeartbeatMonitor
+from runtime.heartbeat import APART, BEAT_S, Beat, Heartbeat, HeartbeatMonitor
 from runtime.outlive import one_line, outlive, outlive_call
 from venue.stored_escape import EscapeFile
 
@@ -113,15 +113,25 @@ class GuardRun:
         self, options: GuardOptions, state: Path, words: GuardWords, reach: Reach, *, signs: bool
     ) -> None:
         self._settings, self._run = options.settings, options.run
-        self._state, self._words, self._reach, self._signs = state, words, reach, signs
-        self._pulse = HeartbeatMonitor(state.with_suffix(BEAT), trio.current_time())
-        self._heart = Heartbeat(state.with_suffix(GUARD_BEAT), self._run) if self._run else None
+        self._words, self._reach, self._signs = words, reach, signs
+        self._watch_at(state)
         self._epoch = 0
         """The newest epoch on disk while the run's heartbeat was there."""
         self._met = False
         """Has its run's heartbeat been seen?"""
         self._pid = 0
         """The run's process."""
+
+    def _watch_at(self, state: Path) -> None:
+        """The run's heartbeat is beside `state`, and this guard's own from now on, too."""
+        self._state = state
+        self._pulse = HeartbeatMonitor(state.with_suffix(BEAT), trio.current_time())
+        own = self._run or (APART if self._settings.guard.apart else "")
+        self._heart = Heartbeat(state.with_suffix(GUARD_BEAT), own) if own else None
+        if self._heart is not None:
+            outlive_call(
+                self._heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error")
+            )
 
     async def run(self) -> int:
         """Watch, and close if it has to; the exit code."""
@@ -130,10 +140,6 @@ class GuardRun:
             f"watching {which} of {self._reach.here.sender} at {self._reach.here.gateway}, dead after"
             f" {dead_man} ms of silence"
         )
-        if self._heart is not None:
-            outlive_call(
-                self._heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error")
-            )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._beat_for_ever)
             code = await self._watch()
@@ -142,10 +148,13 @@ class GuardRun:
         return code
 
     async def _beat_for_ever(self) -> None:
-        heart = self._heart
-        while heart is not None:
-            outlive_call(lambda: heart.beat(trio.current_time()))
+        while True:
+            outlive_call(self._beat)
             await trio.sleep(BEAT_S)
+
+    def _beat(self) -> None:
+        if self._heart is not None:
+            self._heart.beat(trio.current_time())
 
     async def _watch(self) -> int:
         while True:
@@ -158,6 +167,12 @@ class GuardRun:
 
     async def _look(self) -> int | None:
         """One look at the heartbeat; the exit code when this guard's work is done."""
+        if not (self._run or self._met):
+            # It was there before any run: what the venue calls itself, and so what this subaccount's files
+            # are called, is found out by the first one that asks.
+            here = self._reach.here.identity(Path(self._settings.files.logs))
+            if (state := state_file(self._state.parent, here)) != self._state:
+                self._watch_at(state)
         beat = self._pulse.look(trio.current_time())
         if not self._run:
             needless = False

@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -25,7 +26,7 @@ from commands.config.options import RunOptions
 from commands.output.words import DONE
 from runtime.clock import WallClock
 from runtime.files import private, private_folder
-from runtime.heartbeat import BEAT_S, Heartbeat, HeartbeatMonitor
+from runtime.heartbeat import APART, BEAT_S, Heartbeat, HeartbeatMonitor
 from runtime.observe import Notes
 from runtime.outlive import outlive, outlive_call
 
@@ -107,18 +108,41 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
     starts, note = Starter(known, options, heartbeat.run), Notes(known.observe, known.clock, "guard")
 
     def say(text: str) -> None:
-        outlive_call(lambda: note("error", f"{text}; read {starts.log}"))
+        outlive_call(lambda: note("error", text))
 
-    keeper = Keeper(known.state, Guarded(heartbeat), heartbeat.run, starts, say)
-    keeper.guard.words = "guard starting"
+    guard = Guarded(heartbeat)
+    keeper = Keeper(known.state, guard, heartbeat.run, starts, lambda text: say(f"{text}; read {starts.log}"))
+    apart = known.settings.guard.apart
+    keep = partial(kept_apart, known.state, guard, say) if apart else partial(Keeper.keep, keeper)
+    guard.words = "guard starting"
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(keep)
         try:
-            yield keeper.guard
+            yield guard
         finally:
-            if keeper.guard.needless:
+            if guard.needless:
                 heartbeat.end()
             nursery.cancel_scope.cancel()
+
+
+async def kept_apart(state: RunState, guard: Guarded, say: Callable[[str], None]) -> None:
+    """A guard that something else keeps alive (a systemd unit): look for its heartbeat until cancelled;
+    nothing is started and nothing killed. `say(text)` tells a person, and raises nothing.
+    """
+    began_s = trio.current_time()
+    pulse = HeartbeatMonitor(state.beside(GUARD_BEAT), began_s)
+    while True:
+        now_s = trio.current_time()
+        beat, silent_s = pulse.look(now_s), pulse.silent_s(now_s)
+        # A file that nobody touches may be left of one that was killed: it counts from its first touch on.
+        if beat is not None and beat.run == APART and silent_s < min(SILENT_S, now_s - began_s):
+            guard.alive(beat.pid)
+        elif guard.is_alive:
+            guard.down(
+                f"guard {beat.pid} has had no heartbeat for {silent_s:.0f} s" if beat else "its file is gone"
+            )
+            say(f"GUARD_DOWN: {guard.missing()[0]}: nothing is entered until it is; start its unit")
+        await trio.sleep(LOOK_S)
 
 
 class GuardProcess(Protocol):

@@ -16,7 +16,7 @@ from tests.hostile.judge import disagreements, false_claims, unlawful
 from tests.hostile.vandal import VandalScene
 from tests.kills.venue import truth_of
 from tests.patience import slack
-from tests.processes.waiting import LONG_S, pair_held, times_of, until
+from tests.processes.waiting import LONG_S, WITHIN_S, pair_held, times_of, until
 
 pytestmark = pytest.mark.process
 GRACE_NS = 400_000_000
@@ -124,6 +124,33 @@ def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and
     assert not list(bed.logs.glob("escape-*.jsonl")), (
         "what the guard wrote beside the ledger has been taken in"
     )
+
+
+def test_a_guard_apart_is_there_before_the_run_and_after_it_and_closes_what_a_killed_one_left(
+    bed: Bed,
+) -> None:
+    """As two systemd units: the run starts no guard, enters nothing while there is none, and the guard's own
+    end ends nothing else.
+    """
+    apart = ("--set", "guard.apart=true", "--set", "guard.dead_man=4 s")
+    where = ("--url", bed.url, "--logs", str(bed.logs))
+    log = bed.logs / "evenkeel.log"
+    run = bed.started(*bed.run_words(0.3, 1000), *apart, "--json")
+    until(lambda: "the guard is not alive" in (log.read_text() if log.exists() else ""))
+    assert (entered(bed), bed.guards()) == ([], [])
+    unit = bed.started("guard", *where, *apart)
+    until(lambda: len(entered(bed)) >= 2)
+    assert bed.guards() == [unit.pid]
+    run.send_signal(signal.SIGTERM)
+    assert bed.ended("run", run, ENDS_WITHIN_S * slack()).code == 143
+    assert unit.poll() is None, "it waits for the next run"
+    run = bed.started(*bed.run_words(LONG_S), *apart, "--json")
+    until(lambda: pair_held(bed))
+    run.kill()
+    run.wait()
+    until(lambda: not bed.held(), CLOSED_WITHIN_S)
+    assert unit.wait(WITHIN_S * slack()) == 0
+    assert unlawful(bed.log()) == []
 
 
 def ledger_rows(bed: Bed) -> bytes:

@@ -28,7 +28,7 @@ from messages.settings import Files, Settings
 from messages.settings import Guard as GuardSettings
 from messages.units import ONE, Base, Ms, Quote
 from runtime.clock import RunClock
-from runtime.heartbeat import Beat, Heartbeat
+from runtime.heartbeat import APART, Beat, Heartbeat
 from runtime.locks import Holder
 from tests.determinism import seed_trio
 from tests.machine.audit import net
@@ -264,6 +264,35 @@ async def test_what_others_remember_of_the_exchange_does_not_make_its_own_state_
             assert await it.guard().run() == 0
         assert it.open_now() == (0, 0)
         assert not it.heard("another subaccount's")
+
+
+async def test_a_guard_that_was_there_before_any_run_follows_the_name_that_the_first_one_finds(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit is started with the machine: it watched the name of a venue that nobody had asked, for ever."""
+    async with left_open(tmp_path) as it:
+        directory, here = it.state.parent, it.guard()._reach.here
+        monkeypatch.setattr("commands.access.venue.state_directory", lambda: directory)
+        moved = {
+            path: path.rename(path.with_name(f"{path.name}.aside"))
+            for path in directory.glob(f"{it.state.stem}.*")
+        }
+        it.settings = msgspec.structs.replace(
+            it.settings, guard=msgspec.structs.replace(it.settings.guard, apart=True)
+        )
+        async with trio.open_nursery() as nursery:
+            guard = it.guard(run="")
+            nursery.start_soon(guard.run)
+            await trio.sleep(60)
+            assert it.open_now() == PAIR, "no run has been met: nothing is its business"
+            known = state_file(directory, here.identity_at(it.ready.world.rules, directory))
+            for path, aside in moved.items():
+                aside.rename(known.with_suffix(path.suffix))
+            with trio.fail_after(60):
+                while it.open_now() != (0, 0):  # noqa: ASYNC110 - the exchange has no event for it
+                    await trio.sleep(0.1)
+            beat = msgspec.json.decode(known.with_suffix(GUARD_BEAT).read_bytes(), type=Beat)
+            assert beat == Beat(APART, os.getpid())
 
 
 def refuse_to_write(*_arguments: object) -> None:

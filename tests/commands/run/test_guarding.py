@@ -24,8 +24,9 @@ from commands.run.guard_keeper import (
     START_S,
     Guarded,
     Keeper,
+    kept_apart,
 )
-from runtime.heartbeat import BEAT_S, Beat
+from runtime.heartbeat import APART, BEAT_S, Beat
 from runtime.state_file import write_taken
 
 RUN = "run 1"
@@ -43,6 +44,7 @@ class FakeGuard:
     path: Path
     mute: bool = False
     """It never gets as far as its first heartbeat."""
+    run: str = RUN
     needed: bool = True
     """It ends by itself when it is not."""
     returncode: int | None = None
@@ -51,7 +53,7 @@ class FakeGuard:
 
     async def live(self) -> None:
         if not self.mute:
-            self.path.write_bytes(msgspec.json.encode(Beat(RUN, self.pid)))
+            self.path.write_bytes(msgspec.json.encode(Beat(self.run, self.pid)))
         while self.returncode is None and self.needed:
             if not self.stopped and not self.mute:
                 stamp = next(BEATS)
@@ -308,3 +310,54 @@ async def test_a_run_that_ends_with_something_open_leaves_one_that_lives(
                 await trio.sleep(stopped_s)
         assert len(it.left) == 1, stopped_s
         assert it.left == [guard for guard in it.guards if guard.returncode == 0], stopped_s
+
+
+@asynccontextmanager
+async def watched(folder: Path) -> AsyncIterator[tuple[Guarded, FakeGuard, trio.Nursery, list[str]]]:
+    """A run whose guard is a unit of its own, and that guard, not started yet."""
+    state = RunState(folder / "state", "a subaccount", str(folder))
+    await state.begin()
+    guard, said = Guarded(FakeHeartbeat()), list[str]()  # type: ignore[arg-type]
+    unit = FakeGuard(1000, state.beside(GUARD_BEAT), run=APART)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept_apart, state, guard, said.append)
+        yield guard, unit, nursery, said
+        nursery.cancel_scope.cancel()
+    state.close()
+
+
+async def test_a_guard_apart_is_waited_for_and_neither_started_nor_killed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with watched(tmp_path) as (guard, unit, nursery, said):
+        await trio.sleep(10)
+        assert guard.missing() == ("the guard is not alive: it is starting", pytest.approx(10, abs=0.1))
+        nursery.start_soon(unit.live)
+        await trio.sleep(1)
+        assert (guard.words, guard.missing(), said) == ("guard 1000", ("", 0.0), [])
+        unit.stopped = True
+        await trio.sleep(SILENT_S + 2 * LOOK_S)
+        assert (guard.words, unit.returncode) == ("guard DOWN", None)
+        assert said == [
+            "GUARD_DOWN: the guard is not alive: guard 1000 has had no heartbeat for 3 s: nothing is entered"
+            " until it is; start its unit"
+        ]
+        unit.stopped = False
+        await trio.sleep(1)
+        assert (guard.missing(), len(said)) == (("", 0.0), 1)
+
+
+@pytest.mark.parametrize("run", [APART, RUN])
+async def test_a_heartbeat_that_a_dead_guard_left_or_another_runs_guard_sends_is_no_guard_apart(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, run: str
+) -> None:
+    async with watched(tmp_path) as (guard, unit, nursery, said):
+        unit.run = run
+        if run == APART:
+            unit.path.write_bytes(msgspec.json.encode(Beat(run, unit.pid)))
+        else:
+            nursery.start_soon(unit.live)
+        for _ in range(200):
+            await trio.sleep(0.1)
+            assert not guard.is_alive
+        assert said == []
