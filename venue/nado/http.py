@@ -194,13 +194,17 @@ class HttpReads:
 
     async def account(self) -> AccountSnapshot:
         """Positions, health and open orders, all asked for *after* the engine named the timestamp that the
-        snapshot carries.
+        snapshot carries, and open orders before positions: an order that fills in between is then seen twice,
+        and never not at all.
         """
         eth, sol = await self.pair()
         try:
             clock = await self.book(eth, depth=1)
         except (Refused, Malformed):  # a market that is gone has no clock either: the other one's is as good
             clock = await self.book(sol, depth=1)
+        resting = await self._said(
+            self.ask({"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders)
+        )
         return queries.account_of(
             Ms(clock.at_ns // 1_000_000),
             await self.ask({"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo),
@@ -209,11 +213,7 @@ class HttpReads:
                     {"type": "isolated_positions", "subaccount": self._sender}, queries.IsolatedPositions
                 )
             ),
-            await self._said(
-                self.ask(
-                    {"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders
-                )
-            ),
+            resting,
             self._sender,
             (eth, sol),
         )

@@ -113,9 +113,34 @@ async def test_the_engines_timestamp_is_asked_before_the_positions() -> None:
     async with reads_of(gateway) as reads:
         await reads.account()
     kinds = [body["type"] for _, _, body in gateway.asked]
-    assert kinds == ["symbols", "market_liquidity", "subaccount_info", "isolated_positions", "orders"]
+    assert kinds == ["symbols", "market_liquidity", "orders", "subaccount_info", "isolated_positions"]
     assert gateway.asked[1][2] == {"type": "market_liquidity", "product_id": 4, "depth": 1}
-    assert gateway.asked[4][2] == {"type": "orders", "sender": SENDER, "product_ids": [4, 8]}
+    assert gateway.asked[2][2] == {"type": "orders", "sender": SENDER, "product_ids": [4, 8]}
+
+
+@pytest.mark.parametrize(
+    "fills_after", ["market_liquidity", "orders", "subaccount_info", "isolated_positions"]
+)
+async def test_an_order_that_fills_between_two_questions_is_never_missed_by_both(fills_after: str) -> None:
+    gateway = Gateway()
+    held = gateway.answers["subaccount_info"]["data"]["perp_balances"]
+    resting = gateway.answers["orders"]["data"]["product_orders"]
+    gateway.answers = json.loads(json.dumps(gateway.answers))
+    before = gateway.answers["subaccount_info"]["data"]
+    before["perp_balances"] = [one for one in before["perp_balances"] if one["product_id"] != 4]
+    assert any(one["product_id"] == 4 for one in held)
+    assert resting
+
+    async def filling(request: httpx.Request) -> httpx.Response:
+        answer = await gateway(request)
+        if json.loads(request.content or b"{}").get("type") == fills_after:
+            gateway.answers["subaccount_info"]["data"]["perp_balances"] = held
+            gateway.answers["orders"]["data"]["product_orders"] = []
+        return answer
+
+    async with reads_of(filling) as reads:
+        account = await reads.account()
+    assert account.open_orders or account.position(4).total
 
 
 async def test_a_simulated_venue_is_known_by_its_instance() -> None:
