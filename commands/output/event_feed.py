@@ -8,14 +8,18 @@ that nobody reads; then the oldest lines are dropped, and one says how many.
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from commands.output.events import PUBLISHED, BeginEvent, LostEvent, RunEvent, event_of
+from commands.output.event_memory import EventMemory
+from commands.output.events import BeginEvent, LostEvent, RunEvent, StandingEvent
+from commands.output.published import PUBLISHED, event_of
+from commands.output.said import SaidLine
 from commands.output.spool import Spool
 from commands.output.streams import write_all
 from commands.output.words import iso_micros
-from messages.lifecycle import Hop, Note
+from messages.lifecycle import Held, Hop, Note
 from messages.units import Ns
 from runtime.clock import WallClock
 
@@ -88,32 +92,75 @@ class EventReader:
 class EventFeed:
     """An observer: call it with what the actors say."""
 
-    def __init__(self, begin: Callable[[int, Ns], BeginEvent], utc_ns: Callable[[], Ns]) -> None:
+    def __init__(
+        self,
+        begin: Callable[[int, Ns], BeginEvent],
+        utc_ns: Callable[[], Ns],
+        standing: Callable[[], dict[str, Any]] | None = None,
+        *,
+        remembers: bool = False,
+    ) -> None:
         """`begin(seq, at_ns)` makes the first line of a reader; `utc_ns` tells when what is observed was
-        said.
+        said; `standing` how the run stands now. `remembers`: a reader that comes late can be told how things
+        have come to stand.
         """
-        self._begin, self._utc_ns = begin, utc_ns
+        self._begin, self._utc_ns, self._standing = begin, utc_ns, standing
         self._seq = 0
         self._readers: tuple[EventReader, ...] = ()
+        self._stood: dict[str, Any] = {}
+        self._memory = EventMemory() if remembers else None
 
     def __call__(self, message: msgspec.Struct) -> None:
         """Count it, and hand its line to whoever reads. Never waits."""
+        if type(message) is Held:
+            self.stands()
         if type(message) not in PUBLISHED:
             return
         self._seq += 1
-        self._readers = tuple(reader for reader in self._readers if not reader.gone)
-        if self._readers:
-            at_ns = message.at_ns if isinstance(message, Note | Hop) else self._utc_ns()
-            line = line_of(event_of(message, self._seq, at_ns))
-            for reader in self._readers:
-                reader.put(line)
+        if self._heard():
+            at_ns = (
+                message.at_ns
+                if isinstance(message, Note | Hop)
+                else Ns(message.at_ms * 1_000_000)
+                if isinstance(message, SaidLine)
+                else self._utc_ns()
+            )
+            self._tell(event_of(message, self._seq, at_ns))
 
-    def attach(self, descriptor: int) -> EventReader | None:
-        """A reader of what happens from here on; None when there are `READERS_MAX` already."""
+    def stands(self) -> None:
+        """Tell how the run stands, if that has changed. Never waits."""
+        if self._standing is None or not self._heard():
+            return
+        facts = self._standing()
+        if facts != self._stood:
+            self._stood = facts
+            self._seq += 1
+            self._tell(StandingEvent(seq=self._seq, at=iso_micros(self._utc_ns()), **facts))
+
+    def _heard(self) -> bool:
+        """Does anybody read, or will somebody who has to be told what was before?"""
+        self._readers = tuple(reader for reader in self._readers if not reader.gone)
+        return bool(self._readers) or self._memory is not None
+
+    def _tell(self, event: RunEvent) -> None:
+        line = line_of(event)
+        if self._memory is not None:
+            self._memory.keep(event, line)
+        for reader in self._readers:
+            reader.put(line)
+
+    def attach(self, descriptor: int, *, remembered: bool = False) -> EventReader | None:
+        """A reader of what happens from here on; None when there are `READERS_MAX` already. `remembered`: it
+        is told first by which lines things have come to stand as they do.
+        """
         self._readers = tuple(reader for reader in self._readers if not reader.gone)
         if len(self._readers) >= READERS_MAX:
             return None
-        reader = EventReader(descriptor, self._begin(self._seq, self._utc_ns()))
+        again = remembered and self._memory is not None
+        reader = EventReader(descriptor, self._begin(0 if again else self._seq, self._utc_ns()))
+        if again and self._memory is not None:
+            for line in self._memory.lines():
+                reader.put(line)
         self._readers += (reader,)
         return reader
 

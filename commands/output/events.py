@@ -10,31 +10,13 @@ Amounts, prices and USD are decimal strings, exact; times of this machine and of
 with microseconds and Z; what nobody knows is null.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from commands.output.words import iso_micros
-from messages.execution import Fill, LegFill, Outcome, PlanClosed, Resolved
-from messages.lifecycle import (
-    AccountStream,
-    Alarm,
-    CycleEnded,
-    Denied,
-    Halted,
-    Hop,
-    Note,
-    Staged,
-    Stopping,
-    Waiting,
-)
-from messages.market import RulesRead
-from messages.sizing import Abort, Declined, LegOrder, Place, Purpose, Ready, Sealed, Skipped
-from messages.units import Ns
-from runtime import specs
-from runtime.clock import ClockShift
+from commands.output.said import About
+from messages.sizing import Purpose
 
 EXACT = r"^-?[0-9]+(\.[0-9]+)?$"
 Exact = Annotated[str, Meta(pattern=EXACT)]
@@ -63,6 +45,10 @@ class BeginEvent(RunEvent, frozen=True, kw_only=True, tag="begin"):
     subaccount: str
     target_usd: Annotated[Exact, Meta(description="Per leg.")]
     seed: int
+    cycles: Annotated[int | None, Meta(description="How many pairs are to be entered; null: until stopped.")]
+    max_imbalance_bps: Annotated[Exact, Meta(description="The promise, at entry, at fill prices.")]
+    max_quote_age_ms: Annotated[int, Meta(description="Nothing is entered on a book older than this.")]
+    logs: Annotated[str, Meta(description="The folder of the ledger and the log.")]
 
 
 class LostEvent(RunEvent, frozen=True, kw_only=True, tag="lost"):
@@ -128,6 +114,7 @@ class VoteEvent(RunEvent, frozen=True, kw_only=True, tag="vote"):
     ready: bool
     code: Code | None = None
     detail: Detail | None = None
+    digest: Annotated[str | None, Meta(description="Of the plan as this one has it; null with a no.")] = None
 
 
 class PlacedEvent(RunEvent, frozen=True, kw_only=True, tag="placed"):
@@ -268,6 +255,7 @@ class ActorEndedEvent(RunEvent, frozen=True, kw_only=True, tag="actor_ended"):
     actor: str
     incarnation: int
     why: str | None
+    supervisor: Annotated[str, Meta(description="Under which it runs; one may be an actor of another.")]
 
 
 class ActorStartedEvent(RunEvent, frozen=True, kw_only=True, tag="actor_started"):
@@ -275,6 +263,7 @@ class ActorStartedEvent(RunEvent, frozen=True, kw_only=True, tag="actor_started"
 
     actor: str
     incarnation: int
+    supervisor: str
 
 
 class GivingUpEvent(RunEvent, frozen=True, kw_only=True, tag="giving_up"):
@@ -305,152 +294,95 @@ class StagedEvent(RunEvent, frozen=True, kw_only=True, tag="staged"):
     text: str
 
 
-def _plan(message: Any) -> str:
-    return f"{message.epoch}.{message.seq}"
+class SaidEvent(RunEvent, frozen=True, kw_only=True, tag="said"):
+    """A line as the run's screen and its plain lines show it. What it is about happened in the event beside
+    it.
+    """
+
+    cycle: Annotated[int, Meta(description="0: none.")]
+    text: str
+    notable: Annotated[bool, Meta(description="Does the screen show it where there is little room?")]
+    about: Annotated[About, Meta(description="By what a person looks for it.")]
 
 
-def _order(order: LegOrder) -> OrderLine:
-    return OrderLine(
-        order.amount.text(), order.limit.text(), order.kind, order.reduce_only, order.vwap.text()
-    )
+class BookLine(msgspec.Struct, frozen=True):
+    """The top of one book."""
+
+    bid: Exact
+    bid_amount: Exact
+    ask: Exact
+    ask_amount: Exact
+    spread_bps: Exact
+    proven_at: Annotated[Time, Meta(description="When it was last proven right, by the exchange's clock.")]
+    status: Annotated[str, Meta(description="Of the product, as the exchange spells it.")]
 
 
-def _leg(leg: LegFill) -> LegLine:
-    vwap = leg.vwap.text() if leg.filled else None
-    return LegLine(leg.ordered.text(), leg.filled.text(), vwap, leg.fee.text(), leg.outcome)
+class BooksEvent(RunEvent, frozen=True, kw_only=True, tag="books"):
+    """Both books, twice a second where they change."""
+
+    eth: BookLine
+    sol: BookLine
+    skew_ms: Annotated[int, Meta(description="How far their ages are apart.")]
+    venue_active: bool
 
 
-def _code(message: Any) -> dict[str, str]:
-    return {"code": message.code, "detail": message.detail}
+class UnhedgedLine(msgspec.Struct, frozen=True):
+    """How much was unhedged for how long, by the exchange's timestamps."""
+
+    now_usd: Annotated[Exact | None, Meta(description="null: not priced.")]
+    cycle_usd_s: Annotated[Exact, Meta(description="Of the cycle under way, or the last one.")]
+    worst_usd: Annotated[Exact, Meta(description="The largest of the run.")]
+    longest_ms: Annotated[int, Meta(description="Of the cycle with most USD x seconds.")]
+    longest_usd_s: Exact
+    limit_usd_s: Annotated[Exact, Meta(description="What that cycle might use up.")]
 
 
-def _sealed(sealed: Sealed) -> dict[str, Any]:
-    plan = sealed.plan
-    return {
-        "plan": _plan(plan),
-        "cycle": plan.cycle,
-        "purpose": plan.purpose,
-        "digest": sealed.digest,
-        "planned_imbalance_bps": plan.planned_imbalance.text(),
-        "eth": _order(plan.eth),
-        "sol": _order(plan.sol),
-        "rule": plan.because or None,
-        "hold_ms": plan.hold,
-    }
+class CostLine(msgspec.Struct, frozen=True):
+    """What one cause has cost the run so far."""
+
+    cause: Literal["fees", "spread", "slippage", "adverse", "hedge", "lots", "funding", "liquidation"]
+    paid_usd: Annotated[Exact, Meta(description="> 0 = paid.")]
+    per_million_usd: Annotated[Exact | None, Meta(description="Of volume; null before anything traded.")]
 
 
-def _fill(fill: Fill) -> dict[str, Any]:
-    return {
-        "order": fill.order_digest,
-        "product_id": fill.product_id,
-        "amount": fill.amount.text(),
-        "price": fill.price.text(),
-        "fee_usd": fill.fee.text(),
-        "remaining": fill.remaining.text(),
-        "traded_at": iso_micros(fill.at_ns),
-    }
+class StandingEvent(RunEvent, frozen=True, kw_only=True, tag="standing"):
+    """How the run stands: what its screen shows beside books and plan, told when it changes."""
+
+    stands: Annotated[
+        Literal["starting", "flat", "checking", "hedged", "sending", "open", "unknown"],
+        Meta(description="open: something is, that is no hedged pair; sending: orders are on their way."),
+    ]
+    words: Annotated[str, Meta(description="The same in a sentence.")]
+    doing: Annotated[str, Meta(description="What the run does or waits for, in one line.")]
+    progress: str
+    cycle: int
+    epoch: int
+    rows: Annotated[int, Meta(description="Of the ledger.")]
+    eth: Annotated[Exact | None, Meta(description="Held by our fills; null: not known.")]
+    sol: Exact | None
+    filled_imbalance_bps: Annotated[Exact | None, Meta(description="Of the cycle; null where it has none.")]
+    unhedged: UnhedgedLine | None
+    completed: int
+    skipped: int
+    failed: int
+    traded_usd: Exact
+    cost_per_million_usd: Annotated[
+        Exact | None, Meta(description="Fees, spread and slippage, whatever the market did.")
+    ]
+    costs: tuple[CostLine, ...]
+    net_usd: Annotated[Exact | None, Meta(description="The trading result; null: not known yet.")]
+    net_per_million_usd: Exact | None
+    money: Annotated[str, Meta(description="exact, provisional, unexplained or unread, and why.")]
+    venue: Annotated[str, Meta(description="What is said of exchange and ledger: `agree`.")]
+    guard: str
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "leg": outcome.leg,
-        "plan": _plan(outcome),
-        "order": outcome.order_digest,
-        "kind": outcome.kind,
-        "code": outcome.code,
-        "detail": outcome.detail,
-        "waited_ms": outcome.answered_ms - outcome.sent_ms,
-    }
+class EndedEvent(RunEvent, frozen=True, kw_only=True, tag="ended"):
+    """The run is over: its exit code, and what is open now. A run that was killed cannot tell it."""
 
-
-def _hop(hop: Hop) -> dict[str, Any]:
-    return {
-        "hop": hop.hop,
-        "plan": _plan(hop) if hop.digest else None,
-        "digest": hop.digest,
-        "eth": hop.eth.text(),
-        "sol": hop.sol.text(),
-        "note": hop.note,
-    }
-
-
-def _resolved(found: Resolved) -> dict[str, Any]:
-    return {
-        "order": found.order_digest,
-        "product_id": found.product_id,
-        "filled": found.filled.text(),
-        "quote_usd": found.quote.text(),
-        "source": found.source,
-        "provisional": found.provisional,
-    }
-
-
-Facts = Callable[[Any], dict[str, Any]]
-PUBLISHED: Mapping[type, tuple[type[RunEvent], Facts]] = {
-    Note: (NoteEvent, lambda m: {"level": m.level, "source": m.source, "text": m.text}),
-    Hop: (HopEvent, _hop),
-    Sealed: (SealedEvent, _sealed),
-    Ready: (VoteEvent, lambda m: {"plan": _plan(m), "who": m.who, "ready": True}),
-    Declined: (VoteEvent, lambda m: {"plan": _plan(m), "who": m.who, "ready": False, **_code(m)}),
-    Place: (
-        PlacedEvent,
-        lambda m: {"plan": _plan(m), "eth_order": m.eth_order or None, "sol_order": m.sol_order or None},
-    ),
-    Abort: (AbortedEvent, lambda m: {"plan": _plan(m), **_code(m)}),
-    Outcome: (AnswerEvent, _answer),
-    Fill: (FillEvent, _fill),
-    Resolved: (ResolvedEvent, _resolved),
-    PlanClosed: (
-        ClosedEvent,
-        lambda m: {"plan": _plan(m), "aborted": m.aborted, "eth": _leg(m.eth), "sol": _leg(m.sol)},
-    ),
-    CycleEnded: (
-        CycleEvent,
-        lambda m: {
-            "cycle": m.cycle,
-            "ending": m.ending,
-            "detail": m.detail,
-            "unhedged_usd_s": m.unhedged_usd_s.text(),
-        },
-    ),
-    Skipped: (SkippedEvent, lambda m: {"cycle": m.cycle, **_code(m)}),
-    Waiting: (
-        WaitingEvent,
-        lambda m: {"purpose": m.purpose, "code": m.code or None, "detail": m.detail},
-    ),
-    Denied: (DeniedEvent, _code),
-    Alarm: (AlarmEvent, _code),
-    Halted: (HaltedEvent, _code),
-    Stopping: (StoppingEvent, lambda m: {"reason": m.reason, "within_ms": m.within_ms}),
-    AccountStream: (AccountStreamEvent, lambda m: {"live": m.live, "detail": m.detail}),
-    specs.Exited: (
-        ActorEndedEvent,
-        lambda m: {"actor": m.child, "incarnation": m.incarnation, "why": m.why or None},
-    ),
-    specs.ChildStarted: (ActorStartedEvent, lambda m: {"actor": m.child, "incarnation": m.incarnation}),
-    specs.GivingUp: (GivingUpEvent, lambda m: {"supervisor": m.supervisor, "why": m.why}),
-    ClockShift: (ClockEvent, lambda m: {"slept_ms": m.slept_ms, "set_ms": m.set_ms}),
-    RulesRead: (RulesEvent, lambda m: {"version": m.version, "detail": m.text()}),
-    Staged: (StagedEvent, lambda m: {"cycle": m.cycle, "text": m.text}),
-}
-"""What an actor says -> what is told of it. What is not named here is no event."""
-KINDS: tuple[type[RunEvent], ...] = (
-    BeginEvent,
-    LostEvent,
-    *dict.fromkeys(kind for kind, _ in PUBLISHED.values()),
-)
-"""Every type that a line may have, in the order of the page."""
-
-
-def event_of(message: msgspec.Struct, seq: int, at_ns: Ns) -> RunEvent:
-    """The line of a message whose type is in `PUBLISHED`."""
-    kind, facts = PUBLISHED[type(message)]
-    return kind(seq=seq, at=iso_micros(at_ns), **facts(message))
-
-
-def schema() -> dict[str, Any]:
-    """The JSON schema of a line, made from the declarations."""
-    union: Any = KINDS[0]
-    for kind in KINDS[1:]:
-        union = union | kind
-    return msgspec.json.schema(union)
+    exit_code: int
+    ended_by: Literal["done", "signal", "halt", "refused", "error"]
+    code: Code | None
+    text: Annotated[str, Meta(description="The first sentence of its summary, or what went wrong.")]
+    open: Annotated[str | None, Meta(description="What is open, in words; null: nothing.")]
+    unknown: Annotated[bool, Meta(description="Can nobody say what is open?")]

@@ -6,9 +6,32 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from messages.amounts import signed, usd
-from messages.money import Statement
-from messages.units import Quote
+from messages.money import Statement, TradingTerm
+from messages.units import ONE, Quote
 
+CAUSES: tuple[TradingTerm, ...] = (
+    "fees",
+    "spread",
+    "slippage",
+    "adverse",
+    "hedge",
+    "lots",
+    "funding",
+    "liquidation",
+)
+"""What a cycle's result is made of, what costs most first."""
+CAUSE_WORDS: dict[TradingTerm, str] = {
+    "fees": "fees",
+    "spread": "spread, as planned",
+    "slippage": "slippage against the plan",
+    "adverse": "market, while unhedged",
+    "hedge": "market, on the hedged pair",
+    "lots": "market, on lots left over",
+    "funding": "funding",
+    "liquidation": "liquidation",
+}
+
+MILLION = 1_000_000
 FLOWS = (
     ("deposits", "deposits"),
     ("withdrawals", "withdrawals"),
@@ -25,6 +48,16 @@ FLOWS = (
 def market_of(money: Statement) -> Quote:
     """What prices did to positions: hedged, unhedged, and what whole lots leave over."""
     return Quote(money.adverse + money.hedge + money.lots)
+
+
+def paid_for(money: Statement, cause: TradingTerm) -> Quote:
+    """What one cause has cost: > 0 = paid, the other way round than in the statement."""
+    return Quote(-getattr(money, cause))
+
+
+def per_million(amount: int, traded: int) -> Quote | None:
+    """`amount` for every 1,000,000 USD of volume, rounded down; None where nothing was traded."""
+    return Quote(amount * MILLION * ONE // traded) if traded else None
 
 
 def result(money: Statement, net: Quote | None) -> str:

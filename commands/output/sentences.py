@@ -53,6 +53,14 @@ def spread_bps(leg: LegQuote) -> Bps:
     return Bps((leg.asks[0].price - leg.bids[0].price) * 10_000 * ONE // leg.mid)
 
 
+def slippage_bps(amount: int, expected: int, paid: int) -> Bps:
+    """Paid beyond the VWAP that was planned for an order of this signed amount, in basis points; negative =
+    better.
+    """
+    worse = (paid - expected) * (1 if amount > 0 else -1)
+    return Bps(worse * 10_000 * ONE // expected) if expected else Bps(0)
+
+
 def cannot(settings: Settings, verdict: Verdict) -> str:
     """Why this target is not traded, with the numbers: the verdict's own reason, and for which target."""
     if verdict.kind == "impossible":

@@ -8,7 +8,7 @@ from commands.output.ending import Report, code_of, median_of, problem_of
 from commands.output.words import OPEN, seconds
 from messages.amounts import percent, short_percent
 from messages.lifecycle import Held, Totals
-from messages.units import Bps
+from messages.units import ONE, Bps
 
 
 def text(report: Report) -> list[str]:
@@ -99,9 +99,9 @@ def _money(totals: Totals) -> list[str]:
         f" {'':<9} {line}"
         for line in (*money_lines.parts(money), *money_lines.flows(money), *money_lines.residual(money))
     ]
-    if totals.traded:
-        per_million = (totals.fees + totals.spread) * 1_000_000 // totals.traded
-        lines.append(f" {'':<9} {per_million} USD per 1M traded. Evenkeel hedges; it does not find profit.")
+    cost = money_lines.per_million(totals.fees + totals.spread, totals.traded)
+    if cost is not None:
+        lines.append(f" {'':<9} {cost // ONE} USD per 1M traded. Evenkeel hedges; it does not find profit.")
     return lines
 
 

@@ -9,31 +9,11 @@ import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
+from commands.output.money_lines import CAUSES
 from messages.money import CycleMoney, TradingTerm
 from messages.sizing import LEGS
 from messages.units import Bps, Ms, Ns, Quote, imbalance, notional
 
-CAUSES: tuple[TradingTerm, ...] = (
-    "fees",
-    "spread",
-    "slippage",
-    "adverse",
-    "hedge",
-    "lots",
-    "funding",
-    "liquidation",
-)
-"""What a cycle's result is made of, what costs most first."""
-CAUSE_WORDS: dict[TradingTerm, str] = {
-    "fees": "fees",
-    "spread": "spread, as planned",
-    "slippage": "slippage against the plan",
-    "adverse": "market, while unhedged",
-    "hedge": "market, on the hedged pair",
-    "lots": "market, on lots left over",
-    "funding": "funding",
-    "liquidation": "liquidation",
-}
 TRADING_COST: tuple[TradingTerm, ...] = ("fees", "spread", "slippage")
 """What trading costs whatever the market does: the summary's figure per 1M traded."""
 RowEnding = Literal["completed", "failed", "skipped", "open"]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from commands.output.ending import median_of
+from commands.output.money_lines import CAUSES
 from commands.report.block_bootstrap import Estimate, block_length, ratios
-from commands.report.cycle_row import CAUSES, CycleRow
+from commands.report.cycle_row import CycleRow
 from commands.report.history import Happening, History, RunPart
 from messages.money import TradingTerm
 from messages.units import ONE, Bps, Ms, Quote, Rate

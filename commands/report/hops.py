@@ -56,7 +56,7 @@ def delays_of(logs: Path, since_ns: int, until_ns: int) -> dict[str, Delay]:
             known["sizing proposes"], proposed = proposed, 0
     values: dict[str, list[int]] = {step: [] for step in STEPS}
     for known in points.values():
-        for step, took in _steps(known):
+        for step, took in steps_between(known):
             values[step].append(took)
     return {step: Delay.of(each) for step, each in values.items()} if points else {}
 
@@ -80,7 +80,7 @@ def _micros(text: str) -> int:
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
 
 
-def _steps(known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+def steps_between(known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """The steps of one plan of which both ends are known."""
     sealed = known.get("supervisor seals")
     votes = [known[hop] for hop in (*LEG_VOTES.values(), "ledger intent") if hop in known]

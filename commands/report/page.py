@@ -8,10 +8,11 @@ wrong; at last a row for every cycle. Figures carry their exact value (`<data va
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
+from commands.output.money_lines import CAUSE_WORDS, CAUSES
 from commands.output.words import COMMAND, clock_time, date_time
 from commands.report.account import ReportAccount
 from commands.report.charts import cost_chart, imbalance_chart
-from commands.report.cycle_row import CAUSE_WORDS, CAUSES, CycleRow
+from commands.report.cycle_row import CycleRow
 from commands.report.figures import ALL_IN, FIRST, Delay, Distribution
 from commands.report.hops import STEPS
 from commands.report.markup import TableCell, paragraph, table, unbroken

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.output import json_keys
+from commands.output.money_lines import CAUSES
 from commands.output.words import DONE, Refusal, iso_micros
 from commands.report.account import ReportAccount
 from commands.report.block_bootstrap import Estimate
-from commands.report.cycle_row import CAUSES, CycleRow
+from commands.report.cycle_row import CycleRow
 from commands.report.figures import ALL_IN, FIRST, Delay, Distribution, Figures
 from commands.report.history import RunPart
 from messages.units import Quote, text_of

@@ -1,6 +1,7 @@
 """What one run keeps from its command line to its report."""
 
 import os
+from typing import Any
 
 import msgspec
 import trio
@@ -9,6 +10,7 @@ from commands.access.venue import Access
 from commands.config.options import RunOptions
 from commands.output.event_feed import EventFeed
 from commands.output.events import BeginEvent
+from commands.output.standing import standing_facts
 from commands.output.words import iso_micros
 from commands.run.last_resort import LastResort
 from commands.run.recorder import Recorder
@@ -57,9 +59,18 @@ class Session(msgspec.Struct, frozen=True):
                 subaccount=settings.venue.subaccount,
                 target_usd=settings.target.text(),
                 seed=options.seed,
+                cycles=settings.cycles,
+                max_imbalance_bps=settings.max_imbalance.text(),
+                max_quote_age_ms=settings.max_quote_age,
+                logs=settings.files.logs,
             )
 
-        events = EventFeed(begin, recorder.clock.utc_ns)
+        def standing() -> dict[str, Any]:
+            now_ms = recorder.clock.utc_ms()
+            return standing_facts(view.shown(now_ms), now_ms)
+
+        events = EventFeed(begin, recorder.clock.utc_ns, standing)
+        view.heard = events
         recorder.people += [view.observe, events]
         return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns(), events)
 

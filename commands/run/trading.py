@@ -53,6 +53,7 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
             nursery.start_soon(guard.beat_for_ever)
             report = await reported(session, machine, ending)
             nursery.cancel_scope.cancel()
+        session.recorder.observe(report)
         control.finished(report.open_legs, unknown=report.unknown)
     return report
 
@@ -117,12 +118,15 @@ async def _watch_held(slot: Latest[Held], session: Session) -> None:
 
 
 async def _watch_quotes(slot: Latest[PairQuote], session: Session) -> None:
-    """The same of the books. It looks now and then: who waits for a quote runs before its orders leave."""
+    """The same of the books, and of how the run stands beside them. It looks now and then: who waits for a
+    quote runs before its orders leave.
+    """
     seen = 0
     while True:
         if slot.version > seen and slot.value is not None:
             seen = slot.version
             session.recorder.observe(slot.value)
+        session.events.stands()
         await trio.sleep(LOOK_S)
 
 

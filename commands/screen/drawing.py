@@ -7,7 +7,7 @@ from decimal import Decimal
 from actors.risk.legging import budget
 from commands.output.money_lines import FLOWS, market_of
 from commands.output.run_report import RunReport
-from commands.output.sentences import spread_bps
+from commands.output.sentences import slippage_bps, spread_bps
 from commands.output.summary import agreement
 from commands.output.words import clock_time, date_time, fitted, span
 from commands.screen.view import ACTORS, RunView
@@ -15,7 +15,7 @@ from commands.screen.view_parts import Row, marked_exposure
 from commands.screen.view_words import order_words, short
 from messages.amounts import bps, fixed, percent, signed, size, usd
 from messages.market import LegQuote
-from messages.units import ONE, Bps, Quote, imbalance
+from messages.units import Quote, imbalance
 
 COLUMNS = 80
 ROWS = 24
@@ -158,19 +158,12 @@ def _row(row: Row, digits: int) -> str:
     """One order. `digits`: columns for its digest, which is shortened to eight of them."""
     after = "" if row.after_ms is None else span(row.after_ms)
     vwap = fixed(row.vwap, 2) if row.filled else ""
-    slip = bps(slippage(row)) if row.filled else ""
+    slip = bps(slippage_bps(row.order.amount, row.order.vwap, row.vwap)) if row.filled else ""
     sizes = f"{size(row.order.amount):<9} {size(row.filled):<9}"
     return (
         f" {row.label:<7} {sizes} {vwap:<8} {slip:>9} "
         f" {row.digest if digits > 8 else short(row.digest):<{digits}} {after:>7}  {row.state}"
     )
-
-
-def slippage(row: Row) -> Bps:
-    """Paid beyond the VWAP that was planned, in basis points; negative = better."""
-    expected = row.order.vwap
-    worse = (row.vwap - expected) * (1 if row.order.amount > 0 else -1)
-    return Bps(worse * 10_000 * ONE // expected) if expected else Bps(0)
 
 
 # -- numbers -------------------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ import msgspec
 
 from actors.risk.drawn_values import hold_of
 from commands.output.doing import Seen, doing
+from commands.output.said import About, SaidLine
 from commands.output.sentences import skip_sentence
+from commands.output.standing import Shown
 from commands.output.words import PLAY_MONEY, span
-from commands.screen.view_parts import Event, Row
+from commands.screen.view_parts import Row
 from commands.screen.view_words import (
     closed_words,
     doubt_words,
@@ -70,8 +72,12 @@ class RunView:
         self.whose = whose
         self.guard: Callable[[], str] = lambda: "guard off"
         """What is known of this run's guard, in two words."""
+        self.heard: Callable[[SaidLine], None] = lambda _said: None
+        """Hears each line as it is said."""
         self._now_ms = now_ms
-        self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._about: About = "run"
+        """What is said now is about."""
+        self.events: deque[SaidLine] = deque(maxlen=EVENTS_KEPT)
         self.quote: PairQuote | None = None
         self.held: Held | None = None
         self.sealed: Sealed | None = None
@@ -101,6 +107,13 @@ class RunView:
 
     def observe(self, message: msgspec.Struct) -> None:
         """Take one message that an actor said. Returns at once; whatever it does not know it ignores."""
+        self._about = _ABOUT.get(type(message), "run")
+        try:
+            self._observe(message)
+        finally:
+            self._about = "run"
+
+    def _observe(self, message: msgspec.Struct) -> None:
         fold = _FOLDS.get(type(message))
         if fold is not None:
             fold(self, message)
@@ -128,7 +141,9 @@ class RunView:
         """Add an event. Anybody may: the run's first lines come this way too."""
         number = self.events[-1].number + 1 if self.events else 1
         when = Ms(self._now_ms() if at_ms is None else at_ms)
-        self.events.append(Event(number, when, self.cycle if cycle is None else cycle, text, notable))
+        said = SaidLine(number, when, self.cycle if cycle is None else cycle, text, notable, self._about)
+        self.events.append(said)
+        self.heard(said)
 
     @property
     def cycle(self) -> int:
@@ -158,6 +173,10 @@ class RunView:
             self.seed,
         )
         return doing(seen, now_ms)
+
+    def shown(self, now_ms: int) -> Shown:
+        """What is shown of the run beside its books and its plan."""
+        return Shown(self.settings, self.held, self.doing(now_ms), self.epoch, self.cycle, self.guard())
 
     def stopping_s(self, now_ms: int) -> int | None:
         """Whole seconds that a stop may still take; None while nobody has asked for one."""
@@ -350,4 +369,26 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     Denied: lambda view, m: view.say(f"entering denied, {m.code}: {m.detail}", notable=True),
     Alarm: lambda view, m: view.say(f"ALARM {m.code}: {m.detail}", notable=True),
     Hop: RunView._hop,
+}
+_ABOUT: dict[type, About] = {
+    PairQuote: "market",
+    Held: "cycle",
+    Sealed: "plan",
+    Ready: "plan",
+    Declined: "plan",
+    Place: "plan",
+    Abort: "plan",
+    Outcome: "order",
+    Fill: "order",
+    PlanClosed: "order",
+    CycleEnded: "cycle",
+    Skipped: "cycle",
+    specs.Exited: "actor",
+    specs.ChildStarted: "actor",
+    Restarted: "actor",
+    Denied: "limit",
+    Alarm: "limit",
+    Halted: "limit",
+    Staged: "fault",
+    Note: "note",
 }

@@ -1,29 +1,11 @@
-"""What the view is made of: events, order rows, money, and what is computed of them at current prices."""
+"""What the view is made of: order rows, and what is computed of them at current prices."""
 
 from dataclasses import dataclass, field
 
 from messages.lifecycle import Held
 from messages.market import PairQuote
 from messages.sizing import Leg, LegOrder
-from messages.units import ONE, Ms, Price, Quote
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened, in words. `number` counts from 1; `notable` = the screen shows it too, not
-    only plain lines.
-    """
-
-    number: int
-    at_ms: Ms
-    cycle: int
-    text: str
-    notable: bool
-
-    @property
-    def line(self) -> str:
-        """What plain lines and the screen show behind the time."""
-        return f"cycle {self.cycle}  {self.text}" if self.cycle else self.text
+from messages.units import ONE, Price, Quote
 
 
 @dataclass

@@ -2,7 +2,11 @@
 
 import msgspec
 
-from commands.output.events import BeginEvent, LostEvent, RunEvent, event_of
+from commands.output.ending import Report
+from commands.output.events import BeginEvent, LostEvent, RunEvent, StandingEvent
+from commands.output.published import event_of
+from commands.output.said import SaidLine
+from commands.output.standing import Shown, standing_facts
 from commands.output.words import iso_micros
 from messages.execution import Resolved
 from messages.lifecycle import (
@@ -16,11 +20,12 @@ from messages.lifecycle import (
     Stopping,
     Waiting,
 )
+from messages.settings import Settings
 from messages.sizing import Abort, Declined, Skipped
 from messages.units import Base, Ms, Ns, Quote
 from runtime import specs
 from runtime.clock import ClockShift
-from tests.actors.fakes import RULES, START_MS
+from tests.actors.fakes import RULES, START_MS, quote
 from tests.commands.scenes import (
     ETH_ORDER,
     SOL_ORDER,
@@ -28,9 +33,11 @@ from tests.commands.scenes import (
     fill,
     hop,
     leg_fill,
+    open_pair,
     outcome,
     place,
     plan,
+    totals,
     votes,
 )
 from venue.protocol import rules_read
@@ -67,7 +74,11 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
     ClockShift(Ms(0), Ms(-4_000)),
     rules_read(RULES),
     Staged(3, "eth_leg killed after READY"),
+    SaidLine(7, Ms(START_MS), 4, "plan 2.7 aborted, NOT_CONNECTED: 0 orders sent", True, "plan"),
+    quote(),
+    Report(Settings(), 7, "halt", 9_400, totals(), None, "", code="LEGGING_BUDGET", detail="see the log"),
 )
+SHOWN = Shown(Settings(), open_pair(totals=totals()), "HOLDING: exits in 1.6 s", 2, 4, "guard off")
 
 
 def sample_lines() -> list[RunEvent]:
@@ -81,6 +92,16 @@ def sample_lines() -> list[RunEvent]:
         subaccount="default",
         target_usd="1000",
         seed=7,
+        cycles=5,
+        max_imbalance_bps="10",
+        max_quote_age_ms=1_000,
+        logs="logs",
     )
     lost = LostEvent(seq=8_112, at=iso_micros(AT), count=412)
-    return [begin, lost, *(event_of(message, seq, AT) for seq, message in enumerate(MESSAGES, start=1))]
+    standing = StandingEvent(seq=26, at=iso_micros(AT), **standing_facts(SHOWN, START_MS))
+    return [
+        begin,
+        lost,
+        standing,
+        *(event_of(message, seq, AT) for seq, message in enumerate(MESSAGES, start=1)),
+    ]

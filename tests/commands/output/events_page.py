@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from commands.output.event_feed import READERS_MAX, WAITING_MAX
-from commands.output.events import EXACT, KINDS, schema
+from commands.output.events import EXACT
+from commands.output.published import KINDS, schema
 from tests.commands.output.event_samples import sample_lines
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

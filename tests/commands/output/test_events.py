@@ -16,12 +16,13 @@ import pytest
 
 from commands.output import event_feed
 from commands.output.event_feed import READERS_MAX, EventFeed
-from commands.output.events import KINDS, PUBLISHED, BeginEvent, FillEvent, SealedEvent, schema
+from commands.output.events import BeginEvent, FillEvent, SealedEvent
+from commands.output.published import KINDS, PUBLISHED, schema
 from commands.output.words import iso_micros
 from commands.run.logfile import _WORDS
 from messages.lifecycle import Note, Restarted
 from messages.units import Ns
-from tests.actors.fakes import quote
+from tests.actors.fakes import held
 from tests.commands.output.event_samples import AT, MESSAGES, sample_lines
 from tests.commands.output.events_page import PAGE, RECORD, events_page, incompatible, recorded
 from tests.patience import slack
@@ -179,7 +180,7 @@ def test_a_reader_is_told_whose_events_follow_then_each_in_its_order(pipe: tuple
     events = feed()
     for message in MESSAGES:
         events(message)
-    events(quote())  # no event
+    events(held())  # no event of its own
     reader = events.attach(pipe[1])
     assert reader is not None
     for message in MESSAGES:

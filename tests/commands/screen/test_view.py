@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from commands.screen.drawing import slippage
+from commands.output.sentences import slippage_bps
 from commands.screen.view import DIGESTS_KEPT, EVENTS_KEPT, RunView
 from commands.screen.view_parts import marked_exposure
 from messages.lifecycle import CycleEnded, Directive, Note, Restarted, Staged
@@ -120,8 +120,8 @@ def test_the_ledgers_word_replaces_the_pieces() -> None:
 
 def test_slippage_is_what_was_paid_beyond_the_plan_on_either_side() -> None:
     sold, bought = view_of(refused_and_repaired()).rows[0], view_of(refused_and_repaired()).rows[2]
-    assert slippage(sold) == 0
-    assert Bps.of("0.86") < slippage(bought) < Bps.of("0.87")
+    assert slippage_bps(sold.order.amount, sold.order.vwap, sold.vwap) == 0
+    assert Bps.of("0.86") < slippage_bps(bought.order.amount, bought.order.vwap, bought.vwap) < Bps.of("0.87")
 
 
 def test_a_vote_for_another_digest_is_not_ready() -> None:
