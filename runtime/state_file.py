@@ -119,8 +119,12 @@ def unreadable(why: str) -> Saved:
 
 def taken_epoch(path: Path) -> int:
     """The epoch that a guard has started; 0 when none has."""
+    taken = _beside(path, TAKEN)
+    # Asked before every plan. Mostly there is none, and an error costs ten times as much as this question.
+    if not os.access(taken, os.F_OK):
+        return 0
     with suppress(OSError, msgspec.DecodeError, UnicodeError):
-        return msgspec.json.decode(_content(_beside(path, TAKEN)), type=_Taken).epoch
+        return msgspec.json.decode(_content(taken), type=_Taken).epoch
     return 0
 
 

@@ -127,28 +127,50 @@ def since_boot_ms() -> int:
     return int(trio.current_time() * 1000)
 
 
+class _Window:
+    """What was spent within the last `length_ms`. The sum is kept and not made anew: it is asked for before
+    every plan, and a minute has a thousand entries.
+    """
+
+    def __init__(self, length_ms: int, allowed: int) -> None:
+        self.length_ms, self.allowed = length_ms, allowed
+        self._spent: deque[tuple[int, int]] = deque()
+        self._sum = 0
+
+    def add(self, weight: int, now_ms: int) -> None:
+        """Count `weight` from `now_ms` on."""
+        self._sum += weight
+        if self._spent and self._spent[-1][0] == now_ms:
+            weight += self._spent.pop()[1]
+        self._spent.append((now_ms, weight))
+
+    def sum(self, now_ms: int) -> int:
+        """What of it still counts at `now_ms`; the rest is forgotten."""
+        while self._spent and self._spent[0][0] < now_ms - self.length_ms:
+            self._sum -= self._spent.popleft()[1]
+        return self._sum
+
+
 class WeightBudget:
-    """What was spent within the longest window. Time is always given, in ms of any steady clock: this
-    reads none.
+    """What was spent within each window. Time is always given, in ms of any steady clock that never goes
+    back: this reads none.
     """
 
     def __init__(self, limits: Limits = EXECUTES) -> None:
         self.limits = limits
-        self._spent: deque[tuple[int, int]] = deque()
+        self._windows = {length_ms: _Window(length_ms, allowed) for length_ms, allowed in limits}
 
     def spend(self, weight: int, now_ms: int) -> None:
         """Note that `weight` left at `now_ms`. It is a fact, so it is noted even beyond the budget."""
-        self._forget(now_ms)
-        if self._spent and self._spent[-1][0] == now_ms:
-            weight += self._spent.pop()[1]
-        self._spent.append((now_ms, weight))
+        for window in self._windows.values():
+            window.sum(now_ms)
+            window.add(weight, now_ms)
 
     def affords(self, weight: int, now_ms: int) -> bool:
         """May `weight` leave at `now_ms` without exceeding a window? The edges count as inside: the
         venue's clock is not quite ours.
         """
-        self._forget(now_ms)
-        return all(self.spent(length, now_ms) + weight <= allowed for length, allowed in self.limits)
+        return all(window.sum(now_ms) + weight <= window.allowed for window in self._windows.values())
 
     def exhaust(self, now_ms: int) -> None:
         """The venue says that the budget is spent: for the length of the shortest window it is."""
@@ -156,12 +178,8 @@ class WeightBudget:
         self.spend(max(0, allowed - self.spent(length, now_ms)), now_ms)
 
     def spent(self, length_ms: int, now_ms: int) -> int:
-        """The weight that left within the last `length_ms`."""
-        return sum(weight for at_ms, weight in self._spent if at_ms >= now_ms - length_ms)
-
-    def _forget(self, now_ms: int) -> None:
-        while self._spent and self._spent[0][0] < now_ms - self.limits[-1][0]:
-            self._spent.popleft()
+        """The weight that left within the last `length_ms`, which is the length of one of the windows."""
+        return self._windows[length_ms].sum(now_ms)
 
 
 class Weights:

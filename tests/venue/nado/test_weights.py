@@ -68,6 +68,29 @@ def test_the_budget_equals_a_plain_sum_over_every_window(limits: Any) -> None:
                 spent.append((now, weight))
 
 
+class CountedWeight(int):
+    """A weight that counts how often one is added."""
+
+    added = 0
+
+    def __add__(self, other: int) -> int:
+        CountedWeight.added += 1
+        return int(self) + other
+
+    __radd__ = __add__
+
+
+def test_asking_costs_the_same_however_much_was_spent_within_the_minute() -> None:
+    """A sum over all of it stood between every plan and its orders: 0.1 ms after a minute."""
+    budget = WeightBudget()
+    for now_ms in range(0, 60_000, 20):
+        budget.spend(CountedWeight(1), now_ms)
+    before = CountedWeight.added
+    assert not budget.affords(1, 60_000)
+    assert budget.spent(10_000, 60_000) == 500
+    assert CountedWeight.added - before < 10
+
+
 @pytest.mark.parametrize(
     ("question", "weight"),
     [
