@@ -1,7 +1,7 @@
 """Fills of orders that rest, beside those of hftbacktest's queue models: the same recording, the same orders.
 
-hftbacktest also fills an order that the opposite quote merely meets, and all of one that a trade goes through,
-however small that trade; otherwise its cautious model (`risk_adverse_queue_model`) is ours with
+hftbacktest also fills an order that the opposite quote merely meets, and all of one that a trade goes
+through, however small that trade; otherwise its cautious model (`risk_adverse_queue_model`) is ours with
 `cancels_ahead = "bounded"`. `pip install -e '.[peers]'` installs it.
 """
 
