@@ -21,7 +21,7 @@ LATER_NS = 500
 """After the move at whose price an order is placed, so that it stands behind what that move brought."""
 
 
-def rows_of(hft: Any, moves: Sequence[BookChange]) -> list[tuple[int, int, int, float, float]]:
+def events_for_peer(hft: Any, moves: Sequence[BookChange]) -> list[tuple[int, int, int, float, float]]:
     """The moves as hftbacktest's events: trades first, then the levels that have changed."""
     rows, seen = [], ({}, {})
     both = hft.EXCH_EVENT | hft.LOCAL_EVENT
@@ -45,7 +45,7 @@ def rows_of(hft: Any, moves: Sequence[BookChange]) -> list[tuple[int, int, int, 
 def filled_by_peer(hft: Any, moves: Sequence[BookChange], model: str) -> list[bool]:
     """Which of the orders of `test_queue.rested` hftbacktest fills in full."""
     numpy = pytest.importorskip("numpy")
-    rows = rows_of(hft, moves)
+    rows = events_for_peer(hft, moves)
     events = numpy.zeros(len(rows), hft.event_dtype)
     for name, column in zip(("ev", "exch_ts", "local_ts", "px", "qty"), zip(*rows, strict=True), strict=True):
         events[name] = column
