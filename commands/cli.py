@@ -160,6 +160,10 @@ def _carried_out(typed: argparse.Namespace) -> int:
         from commands.record import command as record
 
         return record.main(record.options_of(typed, loaded_by(typed).settings))
+    if typed.command == "watcher":
+        from commands.watcher import command as watcher
+
+        return watcher.main(loaded_by(typed).settings)
     if typed.command == "replay":
         return _replay(typed)
     if typed.command == "drill":

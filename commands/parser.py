@@ -348,6 +348,12 @@ COMMANDS: Mapping[str, Command] = {
             _option("--run", "watch this run alone; else any", default="", metavar="ID"),
         ),
     ),
+    "watcher": Command(
+        "serve a run's page and metrics, send its alerts (started by run)",
+        "Serve the page and the metrics of a run and send its alerts, told by the run on\n"
+        "standard input. A run starts its own.",
+        ("venue", "logs"),
+    ),
     "link-signer": Command(
         "let another key act for this subaccount",
         "Let another key act for this subaccount. It can trade, move funds between\n"

@@ -34,7 +34,17 @@ class ConfigKey(msgspec.Struct, frozen=True):
     least: int | None = None
     greatest: int | None = None
     form: Literal[
-        "", "percent", "factor", "bytes", "subaccount", "owner", "key", "folder", "times", "amounts"
+        "",
+        "percent",
+        "factor",
+        "bytes",
+        "subaccount",
+        "owner",
+        "key",
+        "folder",
+        "times",
+        "amounts",
+        "address",
     ] = ""
     remark: str = ""
     """What its unit does not say: `per leg`."""
@@ -496,6 +506,13 @@ class Settings(msgspec.Struct, frozen=True):
             " maintenance windows.",
         ),
     ] = ()
+    page: Annotated[
+        str,
+        ConfigKey(
+            'Serve the page and the metrics at this address of this machine, HOST:PORT; "off" serves none.',
+            form="address",
+        ),
+    ] = "off"
     limits: Limits = Limits()
     guard: Guard = Guard()
     venue: VenueSettings = VenueSettings()

@@ -26,6 +26,8 @@ class Mailbox(Generic[T]):
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
+        self.size = size
+        """How many messages it holds at most."""
         self._send, self._receive = trio.open_memory_channel[T](size)
 
     def post(self, message: T) -> None:

@@ -33,6 +33,7 @@ ROOMS = (
     "actors",
     "supervisor",
     "commands.output",
+    "commands.watched",
     "commands.config",
     "commands.access",
     "commands.open_state",

@@ -460,6 +460,12 @@ class Venue(Protocol):
         """
         ...
 
+    def budgets(self) -> tuple[tuple[str, int, int, int], ...]:
+        """What was spent of the exchange's rate limits, as this client counts it: name, length of the window
+        in ms, weight spent within it, weight allowed.
+        """
+        ...
+
     def unconnected(self) -> frozenset[str]:
         """The names of the order wires that somebody has open and that could not send an order now."""
         ...

@@ -35,6 +35,7 @@ from commands.config.keys import (
 from commands.config.units_text import BadText, CostLadder, WeeklyWindows
 from commands.output.words import ConfigError, nearest
 from messages.settings import Settings
+from runtime.files import private, private_folder
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -42,6 +43,7 @@ __all__ = [
     "ConfigError",
     "Loaded",
     "as_file",
+    "effective_file",
     "environment_name",
     "load",
     "printed",
@@ -348,6 +350,16 @@ def as_file(loaded: Loaded) -> list[str]:
         *_comment(", ".join(LIVE_RUN)),
     ]
     return _every_key(loaded, head, origins=False)
+
+
+def effective_file(path: Path, settings: Settings) -> None:
+    """Have every value of `settings` in a file of its own, 0600, for a child of the run; no key is in it.
+    Raises `OSError`.
+    """
+    private_folder(path.parent)
+    with open(path, "w", encoding="utf-8", opener=private) as file:
+        lines = printed(Loaded(settings, dict.fromkeys(KEYS, "this run")))
+        file.write("\n".join(lines) + "\n")
 
 
 def _every_key(loaded: Loaded, head: list[str], *, origins: bool) -> list[str]:

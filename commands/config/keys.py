@@ -70,6 +70,12 @@ FORMS: Mapping[str, type[Text]] = {
         "BAD_CHOICE",
         "says where the key is (env:NAME, file:PATH or keystore:PATH), never the key itself",
     ),
+    "address": spelt(
+        'an address, HOST:PORT, or "off"',
+        r"off|([\w.-]+|\[[0-9a-fA-F:.]+\]):(6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]?\d{1,4})",
+        "WRONG_TYPE",
+        '"{}" is not HOST:PORT, for example 127.0.0.1:8080',
+    ),
     "folder": spelt("a path", r"(?s)(?=.*\S)[^\0]*", "WRONG_TYPE", "is not a path"),
 }
 """What reads and writes the values of a key that names a form."""

@@ -117,7 +117,7 @@ class EventFeed:
         if type(message) not in PUBLISHED:
             return
         self._seq += 1
-        if self._heard():
+        if self.heard:
             at_ns = (
                 message.at_ns
                 if isinstance(message, Note | Hop)
@@ -129,7 +129,7 @@ class EventFeed:
 
     def stands(self) -> None:
         """Tell how the run stands, if that has changed. Never waits."""
-        if self._standing is None or not self._heard():
+        if self._standing is None or not self.heard:
             return
         facts = self._standing()
         if facts != self._stood:
@@ -137,7 +137,8 @@ class EventFeed:
             self._seq += 1
             self._tell(StandingEvent(seq=self._seq, at=iso_micros(self._utc_ns()), **facts))
 
-    def _heard(self) -> bool:
+    @property
+    def heard(self) -> bool:
         """Does anybody read, or will somebody who has to be told what was before?"""
         self._readers = tuple(reader for reader in self._readers if not reader.gone)
         return bool(self._readers) or self._memory is not None

@@ -377,6 +377,41 @@ class StandingEvent(RunEvent, frozen=True, kw_only=True, tag="standing"):
     guard: str
 
 
+class QueueLine(msgspec.Struct, frozen=True):
+    """One mailbox of the run."""
+
+    name: str
+    waiting: Annotated[int, Meta(description="Messages that were posted and not taken yet.")]
+    size: Annotated[int, Meta(description="How many it holds at most.")]
+
+
+class BudgetLine(msgspec.Struct, frozen=True):
+    """One of the exchange's rate limits, as this client counts what it spends."""
+
+    name: str
+    window_ms: int
+    spent: int
+    allowed: int
+
+
+class GaugesEvent(RunEvent, frozen=True, kw_only=True, tag="gauges"):
+    """How full everything is, every two seconds: while nothing happens it says that the run lives."""
+
+    queues: tuple[QueueLine, ...]
+    budgets: tuple[BudgetLine, ...]
+    exposure_usd: Annotated[
+        Exact | None, Meta(description="Net, signed, at current mids; null while nothing is held.")
+    ]
+    marked_imbalance_bps: Annotated[Exact | None, Meta(description="The same, of the larger leg.")]
+    planned_imbalance_bps: Annotated[Exact | None, Meta(description="Of the last entry, as planned.")]
+    account_value_usd: Annotated[Exact | None, Meta(description="At the last reading of the account.")]
+    day_loss_usd: Annotated[Exact | None, Meta(description="What this UTC day has cost.")]
+    residual_usd: Annotated[Exact | None, Meta(description="Money that nothing explains: 0.")]
+    orders_sent: int
+    orders_resolved: Annotated[int, Meta(description="Those that have their ending.")]
+    orders_twice: Annotated[int, Meta(description="Orders that left more than once: 0.")]
+
+
 class EndedEvent(RunEvent, frozen=True, kw_only=True, tag="ended"):
     """The run is over: its exit code, and what is open now. A run that was killed cannot tell it."""
 

@@ -135,7 +135,7 @@ REPORT = ("since", "files", "accounts")
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion")
+PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion", "watcher")
 """Commands that have no account: what is open is not theirs to say."""
 OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
 """With `run` and those of an account: every command there is. `commands/parser.py` has their options; they

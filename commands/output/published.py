@@ -16,12 +16,14 @@ from commands.output.events import (
     BeginEvent,
     BookLine,
     BooksEvent,
+    BudgetLine,
     ClockEvent,
     ClosedEvent,
     CycleEvent,
     DeniedEvent,
     EndedEvent,
     FillEvent,
+    GaugesEvent,
     GivingUpEvent,
     HaltedEvent,
     HopEvent,
@@ -30,6 +32,7 @@ from commands.output.events import (
     NoteEvent,
     OrderLine,
     PlacedEvent,
+    QueueLine,
     ResolvedEvent,
     RulesEvent,
     RunEvent,
@@ -42,6 +45,7 @@ from commands.output.events import (
     VoteEvent,
     WaitingEvent,
 )
+from commands.output.gauges import RunGauges
 from commands.output.said import SaidLine
 from commands.output.sentences import spread_bps
 from commands.output.summary import text
@@ -61,7 +65,7 @@ from messages.lifecycle import (
 )
 from messages.market import LegQuote, PairQuote, RulesRead
 from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed, Skipped
-from messages.units import Ns
+from messages.units import Ns, text_of
 from runtime import specs
 from runtime.clock import ClockShift
 
@@ -184,6 +188,24 @@ def _ended(report: Report) -> dict[str, Any]:
     }
 
 
+def _gauges(read: RunGauges) -> dict[str, Any]:
+    return {
+        "queues": tuple(QueueLine(each.name, each.waiting, each.size) for each in read.queues),
+        "budgets": tuple(
+            BudgetLine(each.name, each.window_ms, each.spent, each.allowed) for each in read.budgets
+        ),
+        "exposure_usd": text_of(read.exposure),
+        "marked_imbalance_bps": text_of(read.marked_imbalance),
+        "planned_imbalance_bps": text_of(read.planned_imbalance),
+        "account_value_usd": text_of(read.value),
+        "day_loss_usd": text_of(read.day_loss),
+        "residual_usd": text_of(read.residual),
+        "orders_sent": read.orders_sent,
+        "orders_resolved": read.orders_resolved,
+        "orders_twice": read.orders_twice,
+    }
+
+
 Facts = Callable[[Any], dict[str, Any]]
 PUBLISHED: Mapping[type, tuple[type[RunEvent], Facts]] = {
     Note: (NoteEvent, lambda m: {"level": m.level, "source": m.source, "text": m.text}),
@@ -236,6 +258,7 @@ PUBLISHED: Mapping[type, tuple[type[RunEvent], Facts]] = {
         lambda m: {"cycle": m.cycle, "text": m.text, "notable": m.notable, "about": m.about},
     ),
     PairQuote: (BooksEvent, _books),
+    RunGauges: (GaugesEvent, _gauges),
     Report: (EndedEvent, _ended),
 }
 """What an actor says -> what is told of it. What is not named here is no event."""

@@ -240,6 +240,10 @@ class PaperVenue:
         """What the exchange's stream has seen, in one line."""
         return (("market stream", self._tally.counts.line()),)
 
+    def budgets(self) -> tuple[tuple[str, int, int, int], ...]:
+        """What was spent of the rate limits: name, window in ms, weight spent, weight allowed."""
+        return self._direct.budgets()
+
     def unconnected(self) -> frozenset[str]:
         """The names of the order wires that could not send an order now."""
         return self._direct.unconnected()

@@ -20,12 +20,11 @@ import trio
 from actors.instance.state import BEAT, GUARD_BEAT, RunState
 from actors.tree import World
 from commands.access.simulated import SUPERVISOR
-from commands.config.effective import Loaded, printed
-from commands.config.keys import KEYS
+from commands.config.effective import effective_file
 from commands.config.options import RunOptions
 from commands.output.words import DONE
 from runtime.clock import WallClock
-from runtime.files import private, private_folder
+from runtime.files import private
 from runtime.heartbeat import APART, BEAT_S, Heartbeat, HeartbeatMonitor
 from runtime.observe import Notes
 from runtime.outlive import outlive, outlive_call
@@ -283,7 +282,7 @@ class Starter:
         command = self._command()
         with ExitStack() as stack:
             words: IO[bytes] | int | None = outlive_call(
-                lambda: stack.enter_context(_opened(self.log, self._known.settings.files.log_size))
+                lambda: stack.enter_context(opened_log(self.log, self._known.settings.files.log_size))
             )
             # a full disk is no reason to have no guard
             words = subprocess.DEVNULL if words is None else words
@@ -296,18 +295,15 @@ class Starter:
         no key is in it.
         """
         options, file = self._options, self._known.state.beside(".guard.toml")
-        private_folder(file.parent)
-        with open(file, "w", encoding="utf-8", opener=private) as settings:
-            lines = printed(Loaded(options.settings, dict.fromkeys(KEYS, "this run")))
-            settings.write("\n".join(lines) + "\n")
+        effective_file(file, options.settings)
         where = ["--url", options.url] if options.url else []
         logs = ["--logs", str(self.log.parent.resolve())]
         begin = [sys.executable, str(SUPERVISOR), "guard", "--config", str(file)]
         return [*begin, *logs, *where, "--run", self._run]
 
 
-def _opened(log: Path, size_max: int) -> IO[bytes]:
-    """`guard.log`, begun anew when it has become too long."""
+def opened_log(log: Path, size_max: int) -> IO[bytes]:
+    """What a child of the run says, begun anew when it has become too long. Raises `OSError`."""
     if log.exists() and log.stat().st_size > size_max:
         log.replace(log.with_name(f"{log.name}.1"))
     return open(log, "ab", opener=private)

@@ -16,6 +16,7 @@ from commands.run.last_resort import LastResort
 from commands.run.recorder import Recorder
 from commands.screen.view import RunView
 from commands.stopping import Stops
+from commands.watched.told import wants_watcher
 from messages.settings import Settings
 from messages.units import Ns
 from runtime.clock import WallClock, stopwatch_ns
@@ -69,7 +70,7 @@ class Session(msgspec.Struct, frozen=True):
             now_ms = recorder.clock.utc_ms()
             return standing_facts(view.shown(now_ms), now_ms)
 
-        events = EventFeed(begin, recorder.clock.utc_ns, standing)
+        events = EventFeed(begin, recorder.clock.utc_ns, standing, remembers=wants_watcher(settings))
         view.heard = events
         recorder.people += [view.observe, events]
         return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns(), events)

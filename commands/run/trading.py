@@ -14,6 +14,7 @@ from commands.run.guard_keeper import Guarded
 from commands.run.session import Session, utc_ms
 from commands.run.shutdown import reported
 from commands.run.staging import Staging
+from commands.run.watcher_keeper import monitored
 from commands.screen.view import RunView
 from messages.amounts import grouped
 from messages.lifecycle import Held
@@ -46,7 +47,10 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
         lambda: session.view.doing(known.clock.utc_ns() // 1_000_000),
         session.events,
     )
-    async with controlled(control, known.state.name, partial(session.notes, "info")):
+    async with (
+        controlled(control, known.state.name, partial(session.notes, "info")),
+        monitored(session, machine, guarded=guard.heartbeat is not None),
+    ):
         ending = await _until_ended(session, machine)
         async with trio.open_nursery() as nursery:
             # The emergency close has bounds of its own: the guard must not take over meanwhile.

@@ -157,6 +157,10 @@ class NadoVenue:
         """
         return self._weights.obstacle(orders, flatten_steps, legs)
 
+    def budgets(self) -> tuple[tuple[str, int, int, int], ...]:
+        """What was spent of the rate limits: name, window in ms, weight spent, weight allowed."""
+        return self._weights.spent()
+
     def unconnected(self) -> frozenset[str]:
         """The names of the order wires that somebody has open and that could not send an order now."""
         return frozenset(name for name, wire in self._wires.items() if not wire.connected)

@@ -227,6 +227,16 @@ class Weights:
             return _full("questions", self.queries, now_ms)
         return ""
 
+    def spent(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Of each budget and window: name, length in ms, weight spent within it, weight allowed."""
+        now_ms = self._now_ms()
+        named = (("executes", self.executes), ("queries", self.queries), ("archive", self.archive))
+        return tuple(
+            (name, length_ms, budget.spent(length_ms, now_ms), allowed)
+            for name, budget in named
+            for length_ms, allowed in budget.limits
+        )
+
     def limited_executes(self) -> None:
         """The venue refused an execute for its rate."""
         self.executes.exhaust(self._now_ms())

@@ -4,6 +4,7 @@ import msgspec
 
 from commands.output.ending import Report
 from commands.output.events import BeginEvent, LostEvent, RunEvent, StandingEvent
+from commands.output.gauges import BudgetGauge, QueueGauge, RunGauges
 from commands.output.published import event_of
 from commands.output.said import SaidLine
 from commands.output.standing import Shown, standing_facts
@@ -22,7 +23,7 @@ from messages.lifecycle import (
 )
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Skipped
-from messages.units import Base, Ms, Ns, Quote
+from messages.units import Base, Bps, Ms, Ns, Quote
 from runtime import specs
 from runtime.clock import ClockShift
 from tests.actors.fakes import RULES, START_MS, quote
@@ -76,6 +77,19 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
     Staged(3, "eth_leg killed after READY"),
     SaidLine(7, Ms(START_MS), 4, "plan 2.7 aborted, NOT_CONNECTED: 0 orders sent", True, "plan"),
     quote(),
+    RunGauges(
+        (QueueGauge("supervisor", 0, 1_024), QueueGauge("ledger", 3, 4_096)),
+        (BudgetGauge("executes", 10_000, 4, 100),),
+        Quote.of("-0.27"),
+        Bps.of("2.7"),
+        Bps.of("2.4"),
+        Quote.of("9994.91"),
+        Quote.of("5.09"),
+        Quote(0),
+        21,
+        21,
+        0,
+    ),
     Report(Settings(), 7, "halt", 9_400, totals(), None, "", code="LEGGING_BUDGET", detail="see the log"),
 )
 SHOWN = Shown(Settings(), open_pair(totals=totals()), "HOLDING: exits in 1.6 s", 2, 4, "guard off")

@@ -261,6 +261,10 @@ class DirectVenue:
         """Nothing: there are no connections whose traffic could be counted."""
         return ()
 
+    def budgets(self) -> tuple[tuple[str, int, int, int], ...]:
+        """What was spent of the rate limits: name, window in ms, weight spent, weight allowed."""
+        return self._link.weights.spent()
+
     def unconnected(self) -> frozenset[str]:
         """The names of the order wires that could not send an order now."""
         return frozenset(name for name, wire in self._wires.items() if not wire.connected)

@@ -1,0 +1,32 @@
+"""How full a run's queues and budgets are, and what is only known at current prices."""
+
+from typing import Any
+
+from commands.output.gauges import BudgetGauge, QueueGauge, RunGauges
+from commands.screen.view import RunView
+from commands.screen.view_parts import marked_exposure
+from messages.lifecycle import Totals
+from messages.units import imbalance
+from runtime.mailbox import Mailbox
+from supervisor import Machine
+
+
+def gauges_of(view: RunView, machine: Machine) -> RunGauges:
+    """As they are now."""
+    held, channels = view.held, machine.channels
+    boxes: tuple[Mailbox[Any], ...] = (channels.inbox, *channels.to_leg.values(), channels.to_ledger)
+    totals = held.totals if held else Totals()
+    exposed = marked_exposure(held, view.quote)
+    return RunGauges(
+        queues=tuple(QueueGauge(box.name, box.backlog, box.size) for box in boxes),
+        budgets=tuple(BudgetGauge(*each) for each in machine.world.venue.budgets()),
+        exposure=exposed[0] if exposed else None,
+        marked_imbalance=imbalance(exposed[1], exposed[1] - abs(exposed[0])) if exposed else None,
+        planned_imbalance=view.planned,
+        value=held.value if held else None,
+        day_loss=held.day_loss if held else None,
+        residual=totals.money.residual if totals.money else None,
+        orders_sent=totals.orders_sent,
+        orders_resolved=totals.orders_closed,
+        orders_twice=view.orders_twice,
+    )

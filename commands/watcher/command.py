@@ -1,0 +1,105 @@
+"""`watcher`: started by a run, beside it. It reads the run's events and states from its standard input,
+serves the page and the metrics, sends alerts, and says on its standard output that it lives.
+
+It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-C that ends the run must not
+end who tells of it. When its standard input closes the run is over, however it ended, and so is the watcher.
+"""
+
+import os
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from commands.output.streams import finish
+from commands.output.words import COMMAND, DONE, ConfigError, say
+from commands.watched.told import BEAT_S, WatcherBrief, WatcherSays
+from commands.watched.watched import PIECE, Watched
+from commands.watcher.server import bound, serve, url_of_socket
+from messages.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+BRIEF_S = 10.0
+"""How long the run may take to say whose watcher this is."""
+
+
+def main(settings: Settings) -> int:
+    """Watch until the run is gone; the exit code. Raises `ConfigError` where no run says anything."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return trio.run(partial(watch, settings))
+
+
+async def watch(settings: Settings) -> int:
+    """The whole life of a watcher."""
+    stream = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
+    brief, rest = await _briefed(stream)
+    watched = Watched(brief)
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_beat_for_ever)
+        nursery.start_soon(watched.read, stream, rest)
+        if settings.page != "off":
+            nursery.start_soon(_served, settings, watched, stop)
+        await watched.gone.wait()
+        stop.set()
+        nursery.cancel_scope.cancel()
+    finish()
+    return DONE
+
+
+async def _served(settings: Settings, watched: Watched, stop: trio.Event) -> None:
+    """The page and the metrics. A port that cannot be had is said, and ends nothing else."""
+    try:
+        listening = bound(settings.page)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        tell(WatcherSays(text=f"no page: {settings.page} cannot be used: {why}", level="warning"))
+        return
+    url = url_of_socket(listening)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve, application(settings, watched), listening, stop)
+        tell(WatcherSays(url=url))
+
+
+def application(settings: Settings, watched: Watched) -> "Starlette":
+    """What is served: the metrics at `/metrics`, and all that the page adds."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    return Starlette(
+        routes=[], middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])]
+    )
+
+
+async def _briefed(stream: trio.abc.ReceiveStream) -> tuple[WatcherBrief, bytes]:
+    """The first line, and what came with it. Raises `ConfigError`: somebody typed the command."""
+    text = b""
+    with trio.move_on_after(BRIEF_S):
+        while b"\n" not in text and (piece := await stream.receive_some(PIECE)):
+            text += piece
+    first, _, rest = text.partition(b"\n")
+    try:
+        return msgspec.json.decode(first, type=WatcherBrief), rest
+    except msgspec.DecodeError:
+        message = "watcher: no run has said on standard input which run is to be watched"
+        cure = f'a run starts its own: {COMMAND} run --set page="127.0.0.1:8080"'
+        raise ConfigError("NO_RUN", None, message, cure) from None
+
+
+def tell(said: WatcherSays) -> None:
+    """Say something to the run, at once; it may be gone."""
+    say(sys.stdout, msgspec.json.encode(said).decode())
+
+
+async def _beat_for_ever() -> None:
+    while True:
+        tell(WatcherSays())
+        await trio.sleep(BEAT_S)

@@ -1,0 +1,71 @@
+"""The watcher's web server: one ASGI application for the page and the metrics, on hypercorn and Trio."""
+
+import socket
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+    from starlette.types import ASGIApp
+
+GRACE_S = 0.2
+"""How long open connections may finish when the watcher ends."""
+MESSAGE_MAX = 16_384
+"""Bytes of a WebSocket message that a browser has any reason to send."""
+
+
+def bound(address: str) -> socket.socket:
+    """A socket that listens at `HOST:PORT`. Raises `OSError` when it is taken or is no address of this
+    machine.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, int(port)))
+        made.listen(128)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def url_of_socket(listening: socket.socket) -> str:
+    """The base URL of what is served there."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(
+    app: "ASGIApp",
+    listening: socket.socket,
+    stop: trio.Event,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` until `stop`. Started = connections are accepted."""
+    from hypercorn.trio import serve as hypercorn
+
+    async with trio.open_nursery() as nursery:
+        serving = partial(hypercorn, app, _config(listening.detach()), shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        with suppress(trio.Cancelled):
+            await nursery.start(serving)
+            task_status.started()
+
+
+def _config(descriptor: int) -> "Config":
+    """Warnings go to standard error, which is the watcher's log."""
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{descriptor}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = GRACE_S
+    config.include_server_header = False
+    config.websocket_max_message_size = MESSAGE_MAX
+    return config
