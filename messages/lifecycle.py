@@ -137,6 +137,10 @@ class HeldLeg(msgspec.Struct, frozen=True):
     """What the sealed `enter` of this cycle asked for."""
     vwap: Price = Price(0)
     """Average price of what this cycle opened; 0 when nothing."""
+    cash: Quote | None = None
+    """USD that all orders of this cycle have brought in, their fees paid: < 0 = paid. None: not known,
+    because a person has booked the pair.
+    """
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -235,6 +239,8 @@ class Held(msgspec.Struct, frozen=True):
     hold: Ms | None = None
     pause: Ms | None = None
     """Drawn for the cycle last entered, as its plan says; None: the configuration's count."""
+    funding: Quote = Quote(0)
+    """Received for the pair since its cycle entered, by the exchange's own payments; < 0 = paid."""
 
     def leg(self, leg: Leg) -> HeldLeg:
         """One leg of both: for rules that are the same for ETH and SOL."""

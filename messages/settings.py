@@ -74,7 +74,25 @@ class WeeklyWindow(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """As it is written: `Mon 13:50-14:20`."""
-        return f"{WEEKDAYS[self.weekday]} {_clock(self.start_min)}-{_clock(self.end_min)}"
+        return f"{WEEKDAYS[self.weekday]} {clock_text(self.start_min)}-{clock_text(self.end_min)}"
+
+
+class DailyWindow(msgspec.Struct, frozen=True):
+    """The same minutes of every day, UTC: from `start_min` on, up to and without `end_min` (minutes since
+    midnight). One that ends before it begins goes on after midnight.
+    """
+
+    start_min: int
+    end_min: int
+
+    def contains(self, minute: int) -> bool:
+        """Does this minute of a day (0 to 1439) lie in it?"""
+        after, before = minute >= self.start_min, minute < self.end_min
+        return (after and before) if self.start_min < self.end_min else (after or before)
+
+    def text(self) -> str:
+        """As it is written: `08:00-16:30`."""
+        return f"{clock_text(self.start_min)}-{clock_text(self.end_min)}"
 
 
 def utc_text(at_ms: int) -> str:
@@ -85,8 +103,28 @@ def utc_text(at_ms: int) -> str:
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def _clock(minute: int) -> str:
+def clock_text(minute: int) -> str:
+    """A minute of the day as it is written: `08:30`."""
     return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+class EnterWhen(msgspec.Struct, frozen=True):
+    """What an entry waits for, for as long as it takes: no cycle is skipped for it."""
+
+    max_spread: Annotated[
+        Bps | None,
+        ConfigKey(
+            "An entry waits until the spread of both books is at most this; max_wait ends the wait.",
+            1,
+            1_000 * ONE,
+        ),
+    ] = None
+    """None = any, within the key `max_spread` beside this table."""
+    hours_utc: Annotated[
+        tuple[DailyWindow, ...],
+        ConfigKey("Hours of the day, UTC, in which pairs are entered; an entry waits for them."),
+    ] = ()
+    """() = at any hour."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -378,11 +416,31 @@ class Settings(msgspec.Struct, frozen=True):
     min_hold: Annotated[
         Ms,
         ConfigKey(
-            "No pair is entered that until_utc would close sooner than this; at most the least of hold.",
+            "No profit is taken earlier, and no pair is entered that until_utc would close sooner; at most"
+            " the least of hold.",
             0,
             YEAR_MS,
         ),
     ] = Ms(0)
+    take_profit: Annotated[
+        Bps | None,
+        ConfigKey(
+            "A pair exits once closing it comes to this profit after all costs, in parts of what both legs"
+            " were worth when entered.",
+            1,
+            HUNDRED_PERCENT,
+        ),
+    ] = None
+    """None = never, here and in the next one."""
+    stop_loss: Annotated[
+        Bps | None,
+        ConfigKey(
+            "A pair exits once closing it comes to this loss, all costs included, in parts of what both legs"
+            " were worth when entered.",
+            1,
+            HUNDRED_PERCENT,
+        ),
+    ] = None
     pause: Annotated[
         Ms,
         ConfigKey(
@@ -513,6 +571,7 @@ class Settings(msgspec.Struct, frozen=True):
             form="address",
         ),
     ] = "off"
+    enter_when: EnterWhen = EnterWhen()
     limits: Limits = Limits()
     guard: Guard = Guard()
     venue: VenueSettings = VenueSettings()

@@ -190,6 +190,7 @@ def _plans(rows: Iterable[Row]) -> list[dict[str, Any]]:
                     "epoch": plan["epoch"],
                     "seq": plan["seq"],
                     "purpose": plan["purpose"],
+                    "because": plan.get("because", ""),
                     "digest": sealed[1]["digest"],
                     "decision": "none",
                     "votes": [_vote("ledger", seq, said, ("eth_order", "sol_order"))],

@@ -28,6 +28,8 @@ class Cycle(msgspec.Struct):
     hold: Ms | None = None
     pause: Ms | None = None
     """As its `enter` says, where they were drawn for it."""
+    funding: int = 0
+    """USD (x18) received since it entered, earlier invocations included: what the archive has told."""
     leg: int = 0
     """USD (x18) that the larger leg was to cost."""
     filled_first: int = 0
@@ -111,6 +113,12 @@ class Cycle(msgspec.Struct):
     def opened(self, leg: Leg) -> Sums:
         """What built the pair: the entry and the repairs that completed it."""
         return _sum(order.total for order in self.opening(leg) if order.plan.purpose != "top_up")
+
+    def cash(self, leg: Leg) -> int | None:
+        """USD (x18) that its orders of this leg have brought in, fees paid; None for what a person booked."""
+        if self.booked:
+            return None
+        return sum(order.total.cash - order.total.fee for order in self.orders if order.leg == leg)
 
     def opening(self, leg: Leg) -> list[OurOrder]:
         """Every order that made the position larger, oldest first."""

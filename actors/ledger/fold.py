@@ -69,7 +69,7 @@ from messages.lifecycle import (
     Totals,
 )
 from messages.market import RulesRead
-from messages.money import MoneyRead, Statement
+from messages.money import MoneyEvent, MoneyRead, Statement
 from messages.sizing import LEGS, Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
 from venue.order_consistency import (
@@ -195,7 +195,7 @@ class Fold(msgspec.Struct):
             case Sealed():
                 self.seq, self._sealed = message.plan.seq, message
             case MoneyRead():
-                self.money.read(message)
+                self._count_funding(self.money.read(message))
             case AccountStream():
                 self.view.stream(message.live, at_ns // 1_000_000)
             case FoldSnapshot():
@@ -539,6 +539,17 @@ class Fold(msgspec.Struct):
         if self.doubts_position(change):
             self.view.doubt(change.at_ns // 1_000_000)
 
+    def _count_funding(self, booked: Iterable[MoneyEvent]) -> None:
+        """What the open pair has received; the archive tells a payment by its second."""
+        if self.cycle.live:
+            self.cycle.funding += sum(
+                int(event.quote)
+                for event in booked
+                if event.kind == "funding"
+                and event.product_id in self.products.values()
+                and event.at_ns // 1_000_000 + 999 >= self.cycle.entered_ms
+            )
+
     def judged(self, snapshot: AccountSnapshot) -> AccountSnapshot:
         """The reading as the limits judge it: without money that was moved in or out of the account."""
         return msgspec.structs.replace(
@@ -849,11 +860,18 @@ class Fold(msgspec.Struct):
             money_ask=self.money.ask,
             hold=cycle.hold,
             pause=cycle.pause,
+            funding=Quote(cycle.funding + sum(self.money.provisional.values())) if cycle.live else Quote(0),
         )
 
     def _leg(self, leg: Leg) -> HeldLeg:
         wanted, opened = self.cycle.wanted[LEGS.index(leg)], self.cycle.opened(leg)
-        return HeldLeg(amount=Base(self.position[leg]), wanted=Base(wanted), vwap=opened.vwap)
+        cash = self.cycle.cash(leg)
+        return HeldLeg(
+            amount=Base(self.position[leg]),
+            wanted=Base(wanted),
+            vwap=opened.vwap,
+            cash=None if cash is None else Quote(cash),
+        )
 
     def totals(self, snapshot: AccountSnapshot | None = None, *, cycles: bool = True) -> Totals:
         """The invocation in numbers, at the prices of `snapshot`, or of the last reading that is a row.

@@ -247,8 +247,9 @@ class Money(msgspec.Struct):
 
     # -- what the archive tells ------------------------------------------------------------------------------
 
-    def read(self, answer: MoneyRead) -> None:
-        """The archive's answer: each entry is booked once, whatever was asked twice."""
+    def read(self, answer: MoneyRead) -> list[MoneyEvent]:
+        """The archive's answer: each entry is booked once, whatever was asked twice. What was booked now."""
+        booked = list[MoneyEvent]()
         self.products = {"eth": answer.eth, "sol": answer.sol}
         self.read_ms, self.hinted = max(self.read_ms, int(answer.asked_ms)), False
         # before there is anything to explain, all of it is in the reading that will begin it
@@ -257,8 +258,10 @@ class Money(msgspec.Struct):
             after = self.payments_after if paid else self.events_after
             if event.idx > (-1 if after is None else after) and self._later(event):
                 self.book(event)
+                booked.append(event)
         self.events_after = max(self.events_after or -1, answer.events_through)
         self.payments_after = max(self.payments_after or -1, answer.payments_through)
+        return booked
 
     def _later(self, event: MoneyEvent) -> bool:
         """Is it later than the reading that the books begin with?

@@ -7,8 +7,8 @@ import msgspec
 from messages.lifecycle import Alarm
 from messages.units import Ms
 
-EXPECTED = frozenset({"NO_ENTRY_WINDOW"})
-"""Denials that a person has asked for."""
+EXPECTED = frozenset({"NO_ENTRY_WINDOW", "ENTER_WHEN_HOURS"})
+"""Denials that a person has asked for, and that pass by the clock alone."""
 
 
 class DenialAlarm(msgspec.Struct):

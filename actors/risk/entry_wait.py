@@ -2,7 +2,8 @@
 naming the commonest reason.
 
 Pure: the supervisor reports what it sees in every turn of its loop. Time that a person has asked for does not
-count (a window of `no_entry_utc`, the pause after a cycle), nor time in which this process did not run.
+count (a window of `no_entry_utc`, hours outside of `enter_when.hours_utc`, the pause after a cycle), nor time
+in which this process did not run.
 """
 
 from typing import NamedTuple

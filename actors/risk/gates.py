@@ -1,8 +1,9 @@
 """May we enter on this quote? Pure comparisons, each with a limit that still passes when it is met exactly.
 
-Only entering asks. An exit is never refused for age, depth or planning: staying in a position that one wants
-to leave is the larger risk. Margin, limits and rate-limit weight are checked where they are known: at the
-seal.
+Only entering asks all of them. An exit is never refused for age, depth or planning: staying in a position
+that one wants to leave is the larger risk. The one exception is an exit by choice (`exits.py`), which asks
+`stale_denial`, `skew_denial` and `depth_denial`: where the books say nothing, there is no profit to take.
+Margin, limits and rate-limit weight are checked where they are known: at the seal.
 """
 
 import msgspec
@@ -54,25 +55,38 @@ def venue_denial(attempt: Attempt) -> Denial | None:
 
 def staleness_denial(attempt: Attempt) -> Denial | None:
     """Can each product be traded, and is its book one of now?"""
-    settings = attempt.settings
     for name, leg, _ in attempt.legs:
-        coin, age_ms, oldest_ms = _coin(name), attempt.now_ms - leg.proven_ms, settings.max_quote_age
         if leg.status != "live":
-            return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", f"{coin} is {leg.status}")
-        if leg.behind_ms > oldest_ms:
-            detail = (
-                f"the feed of {name} is {leg.behind_ms} ms behind, limit {oldest_ms} ms: more comes than can"
-                " be read"
-            )
-            return Denial("QUOTE_STALE", detail, f"{coin} feed {leg.behind_ms} ms behind")
-        if age_ms > oldest_ms:
-            detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {oldest_ms} ms"
-            return Denial("QUOTE_STALE", detail, f"{coin} {age_ms} > {oldest_ms} ms")
-        # With a clock that such a book comes from no age means anything.
-        if -age_ms > settings.max_clock_skew:
-            limit_ms = settings.max_clock_skew
-            detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {limit_ms} ms"
-            return Denial("QUOTE_STALE", detail, f"{coin} {-age_ms} > {limit_ms} ms ahead")
+            brief = f"{_coin(name)} is {leg.status}"
+            return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", brief)
+        if old := _old(name, leg, attempt):
+            return old
+    return None
+
+
+def stale_denial(attempt: Attempt) -> Denial | None:
+    """Is each book one of now, whether or not anything may be entered in it?"""
+    checks = (_old(name, leg, attempt) for name, leg, _ in attempt.legs)
+    return next((denial for denial in checks if denial), None)
+
+
+def _old(name: str, leg: LegQuote, attempt: Attempt) -> Denial | None:
+    settings = attempt.settings
+    coin, age_ms, oldest_ms = _coin(name), attempt.now_ms - leg.proven_ms, settings.max_quote_age
+    if leg.behind_ms > oldest_ms:
+        detail = (
+            f"the feed of {name} is {leg.behind_ms} ms behind, limit {oldest_ms} ms: more comes than can be"
+            " read"
+        )
+        return Denial("QUOTE_STALE", detail, f"{coin} feed {leg.behind_ms} ms behind")
+    if age_ms > oldest_ms:
+        detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {oldest_ms} ms"
+        return Denial("QUOTE_STALE", detail, f"{coin} {age_ms} > {oldest_ms} ms")
+    # With a clock that such a book comes from no age means anything.
+    if -age_ms > settings.max_clock_skew:
+        limit_ms = settings.max_clock_skew
+        detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {limit_ms} ms"
+        return Denial("QUOTE_STALE", detail, f"{coin} {-age_ms} > {limit_ms} ms ahead")
     return None
 
 
@@ -89,9 +103,17 @@ def book_denial(attempt: Attempt) -> Denial | None:
     """Is each book narrow, deep enough for the amount, and near its oracle price?"""
     settings = attempt.settings
     checks = (
-        _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings)
+        wide_spread(name, leg, settings.max_spread)
+        or _thin(name, leg, amount, settings)
+        or _off_oracle(name, leg, settings)
         for name, leg, amount in attempt.legs
     )
+    return next((denial for denial in checks if denial), None)
+
+
+def depth_denial(attempt: Attempt) -> Denial | None:
+    """Does each book hold `min_depth` times the amount within `max_slippage`?"""
+    checks = (_thin(name, leg, amount, attempt.settings) for name, leg, amount in attempt.legs)
     return next((denial for denial in checks if denial), None)
 
 
@@ -165,16 +187,17 @@ def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:
     return Price(max(min(-(-worst // tick), price // tick), 1) * tick)
 
 
-def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
+def wide_spread(name: str, leg: LegQuote, limit: Bps, code: str = "SPREAD_WIDE") -> Denial | None:
+    """Is the spread of this book, in basis points of its exact middle, wider than `limit`?"""
     bid, ask = leg.bids[0].price, leg.asks[0].price
-    if (ask - bid) * 2 * BASIS <= settings.max_spread * (ask + bid):
+    if (ask - bid) * 2 * BASIS <= limit * (ask + bid):
         return None
     spread = _bps((ask - bid) * 2, ask + bid)
     coin = _coin(name)
-    brief = f"{coin} {_two_places(spread)} > {_two_places(settings.max_spread)} bps"
+    brief = f"{coin} {_two_places(spread)} > {_two_places(limit)} bps"
     return Denial(
-        "SPREAD_WIDE",
-        f"the spread of {name} is {spread.text()} bps, limit {settings.max_spread.text()} bps",
+        code,
+        f"the spread of {name} is {spread.text()} bps, limit {limit.text()} bps",
         brief,
     )
 

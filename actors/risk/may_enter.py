@@ -1,6 +1,6 @@
 """May we enter? Every condition, in the order in which it is asked: who asks it, by which rule, why there.
 
-An entry passes the stages of `ORDER`: sizing asks four while it is flat, the supervisor one before it seals,
+An entry passes the stages of `ORDER`: sizing asks five while it is flat, the supervisor one before it seals,
 and every voter its own before it votes. `may_enter` goes through one stage and returns the first
 denial; what follows from it is the asker's to do. `docs/entering.md` is made from this file
 (`python -m actors.risk.page`).
@@ -38,6 +38,7 @@ from actors.risk.objections import (
     seq_denial,
     shape_denial,
 )
+from actors.risk.triggers import EntryMoment, hours_denial, spread_denial
 from messages.lifecycle import Denial, Directive, Held
 from messages.market import PairQuote
 from messages.settings import Settings
@@ -254,7 +255,34 @@ ACCOUNT: EntryStage[AccountFacts] = EntryStage(
     KNOWN,
 )
 
-# -- 4: the quote --------------------------------------------------------------------------------------------
+# -- 4: what a person waits for ------------------------------------------------------------------------------
+
+TRIGGERS: EntryStage[EntryMoment] = EntryStage(
+    "sizing: the triggers",
+    "with the stage before; the denial is shown and waited out, no cycle is skipped for it",
+    (
+        Condition(
+            "it is one of the hours of `enter_when.hours_utc`",
+            ("ENTER_WHEN_HOURS",),
+            hours_denial,
+            "Before the books: outside of its hours nothing that they say matters. A person has asked for the"
+            " wait, so it uses up nothing of `max_wait`.",
+        ),
+        Condition(
+            "each spread is within `enter_when.max_spread`",
+            ("ENTER_WHEN_SPREAD",),
+            spread_denial,
+            "Before the gates of the quote, which give an attempt up after 5 s: this is waited for until"
+            " `max_wait` is over.",
+            cures={
+                "ENTER_WHEN_SPREAD": "allow a wider spread (enter_when.max_spread) or a longer wait"
+                " (--max-wait)"
+            },
+        ),
+    ),
+)
+
+# -- 5: the quote --------------------------------------------------------------------------------------------
 
 GATES: EntryStage[Attempt] = EntryStage(
     "sizing: the quote",
@@ -308,7 +336,7 @@ def entry_denial(
     return may_enter(GATES, Attempt(quote, now_ms, settings, eth_amount, sol_amount))
 
 
-# -- 5: the supervisor, before it seals ----------------------------------------------------------------------
+# -- 6: the supervisor, before it seals ----------------------------------------------------------------------
 
 
 class Proposal(Outlook, frozen=True, kw_only=True):
@@ -476,7 +504,7 @@ FOLLOWS: dict[str, Follows] = {
 }
 """By the code of a denial; `NOT_SEALED` only waits."""
 
-# -- 6: the voters -------------------------------------------------------------------------------------------
+# -- 7: the voters -------------------------------------------------------------------------------------------
 
 VOTE: EntryStage[Ballot] = EntryStage(
     "eth_leg, sol_leg and ledger, each",
@@ -599,5 +627,5 @@ LEDGER: EntryStage[LedgerBallot] = EntryStage(
     ),
 )
 
-ORDER: tuple[EntryStage[Any], ...] = (STANDING, TURN, ACCOUNT, GATES, SEAL, VOTE, LEG, LEDGER)
+ORDER: tuple[EntryStage[Any], ...] = (STANDING, TURN, ACCOUNT, TRIGGERS, GATES, SEAL, VOTE, LEG, LEDGER)
 """Every stage, in the order in which an entry passes them; the last three vote at the same time."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from actors.risk.exits import exit_rule
 from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
 from messages.market import PairQuote
@@ -87,7 +86,7 @@ async def run(
         if isinstance(decision, SizingPlan):
             note: str = decision.purpose
             if decision.purpose == "exit" and look.quote is not None:
-                rule = exit_rule(look.held, look.quote, sizer.settings, look.directive, look.now_ms)
+                rule = sizer.exit_rule(look, look.quote)
                 note = f"exit, {rule.text}" if rule else note
             eth, sol = decision.eth.amount, decision.sol.amount
             observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))

@@ -15,10 +15,20 @@ import msgspec
 
 from actors.market_data.cost_curve import BASIS, depth_within, vwap
 from actors.risk.drawn_values import target_of, with_drawn
-from actors.risk.exits import exit_rule
+from actors.risk.exits import exit_rule, exit_waits
 from actors.risk.gates import limit_price, rules_denial
 from actors.risk.legging import over_budget
-from actors.risk.may_enter import ACCOUNT, STANDING, TURN, AccountFacts, Outlook, entry_denial, may_enter
+from actors.risk.may_enter import (
+    ACCOUNT,
+    STANDING,
+    TRIGGERS,
+    TURN,
+    AccountFacts,
+    Outlook,
+    entry_denial,
+    may_enter,
+)
+from actors.risk.triggers import EntryMoment
 from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.last_cycle import last_target
 from actors.sizing.lattice import MINIMUM_PERCENT, Search, SizingRequest, TakenSide, possible_near
@@ -178,6 +188,9 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         )
         if barred or may_enter(TURN, outlook) or may_enter(ACCOUNT, known):
             return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=barred), None
+        awaited = may_enter(TRIGGERS, EntryMoment(self.settings, quote, look.now_ms))
+        if awaited:
+            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=awaited), None
         attempt = self._attempt(look, quote)
         if not isinstance(attempt, Denial):
             return self._proposed(memory, look, attempt)
@@ -275,7 +288,10 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         )
 
     def waiting(self, memory: Memory, look: Look) -> Waiting:
-        """What is shown of the wait that `memory` is in."""
+        """What is shown of the wait that `memory` is in, or of a profit that waits for better books."""
+        if look.held.phase == "open" and look.quote is not None:
+            kept = exit_waits(look.held, look.quote, self.settings, self.rules, look.now_ms)
+            return Waiting("exit", kept.code, kept.detail, kept.brief) if kept else Waiting()
         if memory.denial is None or look.held.phase != "flat":
             return Waiting()
         until_ms = Ms(memory.waiting_since_ms + ENTRY_PATIENCE_MS) if memory.waiting_since_ms else Ms(0)
@@ -356,9 +372,13 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         # Once one close has not taken all, the next goes on with a worse price.
         if look.held.flattens:
             return self._flatten(look, quote)
-        rule = exit_rule(look.held, quote, self.settings, look.directive, look.now_ms)
+        rule = self.exit_rule(look, quote)
         plan = self._close(look, quote, "exit", self.settings.max_slippage) if rule else None
         return msgspec.structs.replace(plan, because=rule.code) if plan and rule else None
+
+    def exit_rule(self, look: Look, quote: PairQuote) -> Denial | None:
+        """The rule by which the open pair leaves at this look; None while it stays."""
+        return exit_rule(look.held, quote, self.settings, self.rules, look.directive, look.now_ms)
 
     def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan | None:
         """The ledger's amount, as far as the venue lets it go now; None when nothing of it can or should

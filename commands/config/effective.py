@@ -32,7 +32,8 @@ from commands.config.keys import (
     with_value,
     written,
 )
-from commands.config.units_text import BadText, CostLadder, WeeklyWindows
+from commands.config.units_text import BadText, CostLadder
+from commands.config.windows_text import DailyWindows, WeeklyWindows
 from commands.output.words import ConfigError, nearest
 from messages.settings import Settings
 from runtime.files import private, private_folder
@@ -216,7 +217,7 @@ def _line(lines: Mapping[str, int], key: str) -> int:
 
 def _typed(key: str, text: str) -> Any:
     """What was typed, as TOML would give it: only a list needs reading, everything else is a text."""
-    if KEYS.get(key) not in {CostLadder, WeeklyWindows} or not text.lstrip().startswith("["):
+    if KEYS.get(key) not in {CostLadder, DailyWindows, WeeklyWindows} or not text.lstrip().startswith("["):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]

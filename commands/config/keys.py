@@ -20,6 +20,7 @@ from commands.config.units_text import (
     Factor,
     Percent,
     Points,
+    PointsOrNever,
     Share,
     Switch,
     Text,
@@ -28,15 +29,16 @@ from commands.config.units_text import (
     UsdOrNever,
     UsdOrRange,
     UtcTime,
-    WeeklyWindows,
     choice_of,
     spelt,
 )
+from commands.config.windows_text import DailyWindows, WeeklyWindows
 from messages.ranges import least_of
 from messages.settings import (
     HUNDRED_PERCENT,
     RECV_LEFT_MS,
     ConfigKey,
+    DailyWindow,
     Settings,
     WeeklyWindow,
     WhenUnbalanced,
@@ -88,10 +90,12 @@ TYPES: Mapping[object, type[Text]] = {
     int: Count,
     int | None: Cycles,
     Quote | None: UsdOrNever,
+    Bps | None: PointsOrNever,
     Ms | None: UtcTime,
     WhenUnbalanced: Unbalanced,
     tuple[Bps, ...]: CostLadder,
     tuple[WeeklyWindow, ...]: WeeklyWindows,
+    tuple[DailyWindow, ...]: DailyWindows,
 }
 """What reads and writes those of any other key, by their type; a `Literal` is a choice of its own words."""
 
@@ -234,6 +238,9 @@ def _contradictions(settings: Settings) -> Iterator[Complaint]:
     if limits.max_gross < 2 * settings.target:
         saying = f"{said['limits.max_gross']} is less than both legs of target = {said['target']}"
         yield "limits.max_gross", saying, Usd.write(Quote(2 * room_for(settings)))
+    if settings.min_hold > limits.max_hold:
+        saying = f"{said['min_hold']} is longer than limits.max_hold = {said['limits.max_hold']}"
+        yield "min_hold", saying, None
     if settings.hold > limits.max_hold:
         saying = f"{said['limits.max_hold']} is shorter than hold = {said['hold']}"
         yield "limits.max_hold", saying, Duration.write(settings.hold)

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from messages.ranges import MsRange, QuoteRange, is_range
-from messages.settings import WEEKDAYS, WeeklyWindow, WhenUnbalanced, utc_text
+from messages.settings import WhenUnbalanced, utc_text
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
@@ -204,33 +204,37 @@ class Usd(Measure):
 
 
 NEVER = "never"
-"""How a goal is written that is not set."""
+"""How a goal, or a rule, is written that is not set."""
 
 
-class UsdOrNever(Usd):
-    """An amount of money, or "never" (None)."""
-
-    name = f'an amount of money or "{NEVER}"'
+class OrNever(Measure):
+    """A measure, or "never" (None). Abstract: beside a measure it makes another one."""
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The amount, None for "never". Raises `BadText` for anything else."""
+        """The measure, None for "never". Raises `BadText` for anything else."""
         return None if written == NEVER else super().read(written)
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The amount with its unit, or "never" where there is none (None)."""
+        """The measure with its unit, or "never" where there is none (None)."""
         return NEVER if value is None else super().write(value)
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
-        """As of any amount of money."""
+        """As of any such measure."""
         return super().suggest(written, 0 if like is None else like)
 
     @classmethod
     def form(cls) -> str:
-        """As of any amount of money, and "never"."""
+        """As of any such measure, and "never"."""
         return f'{super().form()}, or "{NEVER}"'
+
+
+class UsdOrNever(OrNever, Usd):
+    """An amount of money, or "never" (None)."""
+
+    name = f'an amount of money or "{NEVER}"'
 
 
 class UtcTime(Text):
@@ -280,6 +284,12 @@ class Points(Measure):
         """In this kind's first unit, always: every count of basis points has an exact text in both."""
         unit, size = next(iter(cls.units.items()))
         return f"{_written(int(value), size)} {unit}"
+
+
+class PointsOrNever(OrNever, Points):
+    """A part of the whole, or "never" (None)."""
+
+    name = f'a part of the whole or "{NEVER}"'
 
 
 class Percent(Points):
@@ -539,35 +549,6 @@ class CostLadder(Text):
     def write(cls, value: Any) -> object:
         """A list of texts in basis points, in the same order."""
         return [Points.write(item) for item in value]
-
-
-class WeeklyWindows(Text):
-    """Weekly windows of time, UTC, each within one day: `Mon 13:50-14:20`."""
-
-    name = 'a list like ["Mon 13:50-14:20"], UTC'
-    _pattern = re.compile(r"(\w{3})\w*\s+(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
-
-    @classmethod
-    def read(cls, written: object) -> Any:
-        """The windows, in the order written. Raises `BadText` for any that is none."""
-        if not isinstance(written, list):
-            raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
-        windows = []
-        for item in written:
-            match = cls._pattern.fullmatch(item.strip()) if isinstance(item, str) else None
-            if match is None or match[1].title() not in WEEKDAYS:
-                raise BadText("BAD_CHOICE", f'"{item}" is not a window like "Mon 13:50-14:20"')
-            hour, minute, end_hour, end_minute = (int(part) for part in match.groups()[1:])
-            start, end = hour * 60 + minute, end_hour * 60 + end_minute
-            if max(minute, end_minute) > 59 or not start < end <= 1440:
-                raise BadText("OUT_OF_RANGE", f'"{item}" does not end after it begins, on the same day')
-            windows.append(WeeklyWindow(WEEKDAYS.index(match[1].title()), start, end))
-        return tuple(windows)
-
-    @classmethod
-    def write(cls, value: Any) -> object:
-        """A list of texts like `Mon 13:50-14:20`, in the same order."""
-        return [window.text() for window in value]
 
 
 class Unbalanced(Text):

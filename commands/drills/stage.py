@@ -31,7 +31,7 @@ from commands.config.keys import KEYS
 from commands.drills.exposure import Change, agreed_pairs, changes_of, positions_of
 from commands.drills.table import CLOSES_MS, Drill, staging_for
 from messages.execution import AccountSnapshot
-from messages.settings import Settings, VenueSettings
+from messages.settings import EnterWhen, Settings, VenueSettings
 from messages.units import Ms, Quote
 from messages.wire import decode
 from runtime.heartbeat import Beat, Heartbeat
@@ -89,6 +89,7 @@ def drilled(settings: Settings, drill: Drill, folder: Path) -> Settings:
         pause=Ms(min(settings.pause, PAUSE_MS)),
         venue_patience=Ms(min(settings.venue_patience, CLOSING_MS)),
         no_entry_utc=(),
+        enter_when=EnterWhen(),
         venue=VenueSettings(),
         files=msgspec.structs.replace(settings.files, logs=str(folder / "logs")),
     )

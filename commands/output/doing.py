@@ -99,7 +99,7 @@ def _holds(seen: Seen, held: Held, now_ms: int) -> str:
     if held.phase == "open":
         left = held.entered_ms + hold_of(seen.settings, held) - now_ms
         if left >= 0:
-            return f"HOLDING: exits in {seconds(left) if left < 10_000 else span(left)}"
+            return f"HOLDING: exits in {seconds(left) if left < 10_000 else span(left)}{why}"
         return f"HOLDING: hedged, exit overdue {span(-left)}{why}"
     unhedged = f", {fixed(held.legging.naked, 0)} USD unhedged" if held.legging.priced else ""
     what = f"{open_legs(held)} open{unhedged}"

@@ -10,26 +10,23 @@ No key is read either way.
 import msgspec
 
 from actors.ledger import Fold
-from commands.access.prices import books_now
+from commands.access.prices import books_now, documented_rules, first_books
 from commands.access.venue import Access, place
 from commands.config.options import DEPOSIT, usd_of
 from commands.output.words import ConfigError, Refusal, date_time
 from commands.setup.connecting import connected
 from messages.amounts import grouped, plain_usd, rate_bps
 from messages.lifecycle import Held
-from messages.market import LegQuote, PairQuote
+from messages.market import PairQuote
 from messages.settings import Settings
-from messages.units import Ms, Price, Quote
+from messages.units import Price, Quote
 from venue.nado.linked import fee_tier
 from venue.nado.socket import TcpDialer
 from venue.protocol import VenueRules
-from venue.simulated.direct.reads import product_rules
-from venue.simulated.engine.rules import CHAIN_ID, ENDPOINT, ETH_PERP, SOL_PERP, Product
-from venue.simulated.markets import BookChange, ProductName, market_named
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP
+from venue.simulated.markets import market_named
 from venue.simulated.markets.flat import LEVEL_QUOTE, LEVELS, flat_market
 
-UNDATED = Ms(1)
-"""The moment of books that nobody asked for: outside of every weekly window."""
 NOBODY = "0x" + "00" * 20
 """Who asks where no owner is configured: the exchange answers with the fees that a new account pays."""
 NOTHING = "nothing was traded"
@@ -66,10 +63,10 @@ def of_prices(eth: Price, sol: Price, deposit: Quote | None) -> Basis:
             raise ConfigError(
                 "BAD_VALUE", flag, f"{flag}: {price.text()} {why}", f"type {flag} {near.text()}", NOTHING
             )
-    eth_move, sol_move = flat_market(f"{eth.text()}/{sol.text()}").moves()
+    market = flat_market(f"{eth.text()}/{sol.text()}")
     return _simulated(
         "given prices",
-        {"eth": eth_move, "sol": sol_move},
+        first_books(market.moves()),
         deposit,
         f"one tick between bid and ask, {grouped(LEVEL_QUOTE)} USD on each of {LEVELS} price levels",
     )
@@ -79,27 +76,16 @@ def of_market(named: str, seed: int, deposit: Quote | None) -> Basis:
     """The first books of a market as `--market` names it. Raises `ConfigError` for one that nobody can
     read.
     """
-    books: dict[ProductName, BookChange] = {}
     try:
-        # the first change of each product is at the start of every market
-        for move in market_named(named, seed).moves():
-            books.setdefault(move.product, move)
-            if len(books) == 2:
-                break
+        quote = first_books(market_named(named, seed).moves())
     except (ValueError, OSError) as error:
         cure = "type --market synthetic, or name another recording"
         raise ConfigError("BAD_VALUE", "--market", f"--market: {error}", cure, NOTHING) from error
     which = f"{named} with seed {seed}" if named == "synthetic" else named
-    return _simulated(f"the first books of {which}", books, deposit)
+    return _simulated(f"the first books of {which}", quote, deposit)
 
 
-def _simulated(
-    source: str, books: dict[ProductName, BookChange], deposit: Quote | None, *assumed: str
-) -> Basis:
-    eth, sol = _quoted(ETH_PERP, books["eth"]), _quoted(SOL_PERP, books["sol"])
-    rules = VenueRules(
-        "", CHAIN_ID, ENDPOINT, product_rules(ETH_PERP, eth.mid), product_rules(SOL_PERP, sol.mid)
-    )
+def _simulated(source: str, quote: PairQuote, deposit: Quote | None, *assumed: str) -> Basis:
     balance = usd_of("--deposit", DEPOSIT) if deposit is None else deposit
     steps = ", ".join(
         f"{product.symbol} tick {product.tick.text()}, step {product.step.text()}, minimum"
@@ -113,19 +99,13 @@ def _simulated(
     balances = () if deposit is not None else (f"an account of {plain_usd(balance)}",)
     return Basis(
         source,
-        PairQuote(1, UNDATED, eth, sol, venue_active=True),
-        rules,
+        quote,
+        documented_rules(quote),
         _with_margin(balance, balance),
         "a new account's",
         False,
         (*assumed, *documented, *balances),
     )
-
-
-def _quoted(product: Product, book: BookChange) -> LegQuote:
-    """The book as market_data would have it; its oracle stands at the mid where the market names none."""
-    leg = LegQuote(product.product_id, book.bids, book.asks, UNDATED, book.oracle, product.status)
-    return leg if leg.oracle is not None else msgspec.structs.replace(leg, oracle=leg.mid)
 
 
 def _with_margin(initial: Quote | None, maintenance: Quote | None) -> Held:

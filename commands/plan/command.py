@@ -23,6 +23,7 @@ from commands.plan.planned import planned
 from commands.plan.report import as_object
 from commands.plan.sweep import swept
 from commands.plan.words import COLUMN, lines
+from commands.setup.exit_costs import must_clear_costs
 from commands.setup.refusals import known, refusal
 from commands.stopping import until_stopped
 from messages.settings import Settings
@@ -38,6 +39,8 @@ def main(typed: argparse.Namespace, loaded: Loaded) -> int:
     settings = loaded.settings
     span = None if typed.sweep is None else _span(typed.sweep)
     basis = _basis(typed, settings, None if typed.deposit is None else usd_of("--deposit", typed.deposit))
+    if not basis.rules.incomplete():
+        must_clear_costs(settings, basis.rules.terms(), basis.quote)
     plan = planned(settings, basis)
     table = None if span is None else swept(settings, basis, span)
     stream, columns = sys.stderr if typed.json else sys.stdout, shutil.get_terminal_size().columns

@@ -12,13 +12,16 @@ import msgspec
 from actors.risk.gates import closed_window
 from actors.risk.limits import liquidation_move, margin_needed, plan_denial
 from actors.risk.may_enter import LegBallot, entry_denial, leg_notional_denial
+from actors.risk.triggers import EntryMoment, hours_denial, spread_denial
 from actors.sizing.attainability import Attainability, RatioRoom, ratio_room
 from actors.sizing.lattice import Obstacle
 from actors.sizing.sizer import Look, Sizer
+from commands.access.prices import UNDATED
 from commands.output.sentences import advice, cannot
 from commands.plan.basis import Basis
 from commands.plan.cost import CycleCost, cycle_cost
 from messages.lifecycle import Denial, Directive
+from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import LEGS, SizingPlan, Verdict
 from messages.units import ONE, Bps, Quote, Rate
@@ -94,6 +97,12 @@ def planned(settings: Settings, basis: Basis) -> Planned:
     return Planned(settings, directions, bounds, advice(settings, verdict) if untraded else "")
 
 
+def _awaited(quote: PairQuote, settings: Settings) -> Denial | None:
+    """What of `enter_when` a run would wait for; books without a moment lie in no hours."""
+    moment = EntryMoment(settings, quote, quote.at_ms)
+    return spread_denial(moment) or (hours_denial(moment) if quote.at_ms != UNDATED else None)
+
+
 UNTRADABLE = ("UNBALANCED", "TARGET_TOO_SMALL")
 """Codes of a denial that says that no quantities do, which another target would cure."""
 
@@ -139,6 +148,7 @@ def _direction(
         ratio_room(verdict.eth_notional, verdict.sol_notional, settings.max_imbalance),
         untradable
         or closed_window(quote.at_ms, settings)
+        or _awaited(quote, settings)
         or entry_denial(quote, quote.at_ms, settings, plan.eth.amount, plan.sol.amount)
         or plan_denial(plan, held, terms, settings)
         or next((denial for leg in legs if (denial := leg_notional_denial(leg))), None),

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from actors.risk.goals import goals_set
+from commands.access.prices import documented_rules, first_books
 from commands.access.staged import bad_market, named_market, staged_faults
 from commands.config.effective import Loaded
 from commands.config.options import (
@@ -19,6 +20,8 @@ from commands.config.options import (
 )
 from commands.config.units_text import Duration
 from commands.output.words import COMMAND, ConfigError
+from commands.setup.exit_costs import must_clear_costs
+from messages.settings import Settings
 from messages.units import Ms, Quote
 from venue.simulated.direct.client import objection
 from venue.simulated.faults.order_faults import Faults
@@ -80,6 +83,8 @@ def options_of(typed: argparse.Namespace, loaded: Loaded) -> ReplayOptions:
         raise ConfigError("ENDLESS", "--market", message, "add --cycles N, or name a recording")
     if settings.until_utc is not None:
         not_past(settings, _began_ms(source))
+    if settings.take_profit is not None or settings.stop_loss is not None:
+        _clears_costs(settings, source)
     logs = Path(settings.files.logs) if "files.logs" in typed.overrides else None
     if logs is not None and (logs / "ledger.sqlite").exists():
         message = f"--logs: {logs} holds a ledger already, and a replay begins its own"
@@ -112,6 +117,15 @@ def _began_ms(source: PriceSource) -> int:
     except UnreadableRecording as error:
         raise bad_replayed(source, error) from error
     return began_ns // 1_000_000
+
+
+def _clears_costs(settings: Settings, source: PriceSource) -> None:
+    """Raises `ConfigError` for a rule of the exits that would fire at once at the market's first books."""
+    try:
+        quote = first_books(source.moves())
+    except UnreadableRecording as error:
+        raise bad_replayed(source, error) from error
+    must_clear_costs(settings, documented_rules(quote).terms(), quote)
 
 
 def _market(typed: argparse.Namespace, seed: int) -> tuple[str, PriceSource]:

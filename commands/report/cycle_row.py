@@ -37,6 +37,10 @@ class CycleRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: Ns | None
     held_ms: Ms | None
     """From the last fill that opened it to the decision to leave."""
+    left_by: str
+    """The rule by which its pair was left (`actors/risk/exits.py`); "" while it is held, and for one that was
+    closed without one: it never stood, or another process closed it.
+    """
     planned: Bps | None
     filled: Bps | None
     marked: Bps | None
@@ -108,6 +112,7 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
         began_ns=Ns(began_ns),
         ended_ns=None if end.ending == "open" else end.at_ns,
         held_ms=_held_ms(cycle),
+        left_by=leaving.plan.because if (leaving := _leaving(cycle)) is not None else "",
         planned=enters[-1].planned_imbalance if enters else None,
         filled=cycle.filled_imbalance,
         marked=_marked(cycle),

@@ -433,6 +433,7 @@ def _cycles(accounts: Sequence[ReportAccount]) -> Iterator[str]:
         *(["Ledger"] if several else []),
         "Direction",
         "Held, s",
+        "Exit by",
         "Planned",
     ]
     head += ["Filled", "Marked", "Volume, USD", "Fees", "Spread", "Slippage", "Market", "Funding"]
@@ -451,6 +452,7 @@ def _cycle(label: str, row: CycleRow, several: bool) -> tuple[str, list[TableCel
         *([TableCell(label)] if several else []),
         TableCell(row.direction or "-"),
         TableCell("-" if row.held_ms is None else f"{row.held_ms / 1000:.1f}"),
+        TableCell(row.left_by or "-"),
         *(_percent(value) for value in (row.planned, row.filled, row.marked)),
         _money(row.traded),
         *(_money(cost) for cost in costs),

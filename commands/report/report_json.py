@@ -184,4 +184,5 @@ def cycle_cells(row: CycleRow) -> dict[str, Any]:
         "unhedged_usd_s": row.unhedged_usd_s.text(),
         "unhedged_worst_usd": row.unhedged_worst.text(),
         "unhedged_ms": row.unhedged_ms,
+        "left_by": row.left_by or None,
     }

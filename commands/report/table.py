@@ -26,6 +26,7 @@ COLUMNS = (
     *("legs_filled_first", "entered", "together", "orders_sent", "repairs", "in_doubt", "traded_usd"),
     *("fees_usd", "spread_usd", "slippage_usd", "adverse_usd", "hedge_usd", "lots_usd", "funding_usd"),
     *("liquidation_usd", "net_usd", "residual_usd", "unhedged_usd_s", "unhedged_worst_usd", "unhedged_ms"),
+    "left_by",
 )
 HEADER = ",".join(COLUMNS)
 

@@ -24,7 +24,7 @@ FRESH_MS = 7 * 86_400_000
 """Figures older than that say nothing about a machine and a release that have changed since."""
 REPLACED = (
     *("cycles", "until_volume", "until_cost", "until_utc"),
-    *("hold", "pause", "no_entry_utc", "venue_patience", "venue.", "files."),
+    *("hold", "pause", "no_entry_utc", "enter_when.", "venue_patience", "venue.", "files."),
 )
 
 

@@ -21,6 +21,7 @@ from commands.open_state.verdict import MEANT
 from commands.output.words import Problem
 from commands.setup.certificates import Certificates
 from commands.setup.connecting import answering, place_and_rules
+from commands.setup.exit_costs import exits_clear_costs
 from commands.setup.preflight import ASK_S, must_know_what_is_open, preflight
 from commands.setup.run_ledger import RunLedger
 from runtime.files import private_folder
@@ -90,6 +91,7 @@ async def _allowed(
     # ledger can be read, and a rule that is missing is then a refusal to start.
     if ledger.state == "missing" or (ledger.held is not None and ledger.held.phase == "flat"):
         known.rules.terms()
+    await exits_clear_costs(known, observe)
     if here.live:
         await preflight(known, options.accept_loss, observe)
     ours = RunLedger.of(known, observe)

@@ -222,6 +222,7 @@ def _plan(flight: AuditedFlight) -> dict[str, Any]:
         "epoch": plan["epoch"],
         "seq": plan["seq"],
         "purpose": plan["purpose"],
+        "because": plan.get("because", ""),
         "digest": flight.digest,
         "decision": "place" if flight.place_row is not None else "abort" if flight.aborted else "none",
         "votes": votes,

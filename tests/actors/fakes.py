@@ -146,7 +146,7 @@ def held(**changes: Any) -> Held:
     fields: dict[str, Any] = {name: _ZERO[name] for name in Held.__struct_fields__ if name in _ZERO}
     fields |= changes
     for leg in ("eth", "sol"):
-        parts = {"amount": leg, "wanted": f"{leg}_wanted", "vwap": f"{leg}_vwap"}
+        parts = {"amount": leg} | {part: f"{leg}_{part}" for part in ("wanted", "vwap", "cash")}
         fields[leg] = HeldLeg(**{part: fields.pop(name) for part, name in parts.items() if name in fields})
     return Held(**fields)
 

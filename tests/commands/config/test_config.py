@@ -25,8 +25,18 @@ from commands.config.effective import (
 from commands.config.keys import KEYS, complaints, written
 from commands.parser import parser_tree
 from commands.setup.worst_case import worst_case
-from messages.ranges import MsRange, QuoteRange
-from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
+from messages.ranges import MsRange, QuoteRange, least_of
+from messages.settings import (
+    DailyWindow,
+    EnterWhen,
+    Files,
+    Guard,
+    Limits,
+    Settings,
+    VenueSettings,
+    WeeklyWindow,
+    WhenUnbalanced,
+)
 from messages.units import ONE, Bps, Ms, Quote, Rate
 from tests.actors.fakes import RULES
 
@@ -70,7 +80,11 @@ def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
     names = set()
     for field in msgspec.structs.fields(Settings):
         value = getattr(Settings(), field.name)
-        inner = value.__struct_fields__ if isinstance(value, Limits | Guard | VenueSettings | Files) else None
+        inner = (
+            value.__struct_fields__
+            if isinstance(value, EnterWhen | Limits | Guard | VenueSettings | Files)
+            else None
+        )
         names |= {f"{field.name}.{each}" for each in inner} if inner else {field.name}
     assert names == set(KEYS)
 
@@ -210,6 +224,14 @@ def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path
             "limits.max_leg_notional: 500 USD is less than target = 1000 USD",
         ),
         ("limits.max_gross", "1999 USD", "less than both legs"),
+        ("take_profit", "5", 'write take_profit = "5 bps"'),
+        ("take_profit", "-5 bps", "take_profit: -5 bps is out of range, it must be above 0"),
+        ("stop_loss", "0 bps", "must be above 0"),
+        ("stop_loss", "30 USD", 'stop_loss takes a number and bps or %, or "never"'),
+        ("min_hold", "25 h", "min_hold: 25 h is longer than limits.max_hold = 24 h"),
+        ("enter_when.max_spread", "1", 'write enter_when.max_spread = "1 bps"'),
+        ("enter_when.hours_utc", "8:00", "enter_when.hours_utc takes a list like"),
+        ("enter_when.max_sprad", "1 bps", "did you mean enter_when.max_spread?"),
         ("venue.name", "MAINNET", "not one of simulated, testnet, mainnet"),
         ("venue.subaccount", "thirteenchars", "1 to 12 ASCII"),
         ("venue.owner", "me", "is not an address"),
@@ -358,6 +380,11 @@ unbalanced = st.one_of(
 windows = st.tuples(st.integers(0, 6), st.integers(0, 1438)).flatmap(
     lambda at: st.integers(at[1] + 1, 1440).map(lambda end: WeeklyWindow(at[0], at[1], end))
 )
+hours = (
+    st.tuples(st.integers(0, 1439), st.integers(0, 1440))
+    .filter(lambda ends: ends[0] != ends[1])
+    .map(lambda ends: DailyWindow(*ends))
+)
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
 
 
@@ -374,6 +401,7 @@ def configurations(draw: st.DrawFn) -> Settings:
     margin = draw(st.integers(0, 4_000 * ONE))
     steps = sorted(draw(st.lists(small_parts, min_size=1, max_size=20)))
     recv = draw(st.integers(3_000, 89_999))
+    hold = draw(times)
     return Settings(
         target=target,
         planning_margin=Bps(margin),
@@ -386,8 +414,10 @@ def configurations(draw: st.DrawFn) -> Settings:
         until_cost=draw(st.none() | st.integers(1, 10**12 * ONE).map(Quote)),
         until_utc=draw(st.none() | st.integers(0, 250_000_000_000).map(lambda at_s: Ms(at_s * 1000))),
         count_skips=draw(st.booleans()),
-        hold=draw(times),
-        min_hold=Ms(0),
+        hold=hold,
+        min_hold=Ms(draw(st.integers(0, least_of(hold)))),
+        take_profit=draw(st.none() | small_parts),
+        stop_loss=draw(st.none() | small_parts),
         pause=draw(times),
         max_wait=draw(st.integers(1_000, 10**9).map(Ms)),
         max_slippage=draw(small_parts),
@@ -405,6 +435,10 @@ def configurations(draw: st.DrawFn) -> Settings:
         max_oracle_gap=draw(small_parts),
         max_clock_skew=Ms(draw(st.integers(1, recv // 2 - 1))),
         no_entry_utc=draw(st.lists(windows, max_size=3).map(tuple)),
+        enter_when=EnterWhen(
+            max_spread=draw(st.none() | small_parts),
+            hours_utc=draw(st.lists(hours, max_size=3).map(tuple)),
+        ),
         limits=Limits(
             max_leg_notional=Quote(target + draw(st.integers(0, ONE))),
             max_gross=Quote(2 * target + draw(st.integers(0, ONE))),

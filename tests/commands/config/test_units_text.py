@@ -23,9 +23,9 @@ from commands.config.units_text import (
     UsdOrNever,
     UsdOrRange,
     UtcTime,
-    WeeklyWindows,
     choice_of,
 )
+from commands.config.windows_text import DailyWindows, WeeklyWindows
 from messages.ranges import MsRange, QuoteRange
 from messages.settings import WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
@@ -140,6 +140,11 @@ def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, 
         (WeeklyWindows, ["Mon 14:20-13:50"], "OUT_OF_RANGE"),
         (WeeklyWindows, ["Mon 13:60-14:20"], "OUT_OF_RANGE"),
         (WeeklyWindows, ["Mon 23:00-24:01"], "OUT_OF_RANGE"),
+        (DailyWindows, 8, "BAD_CHOICE"),
+        (DailyWindows, "Mon 08:00-09:00", "BAD_CHOICE"),
+        (DailyWindows, ["8:60-9:00"], "OUT_OF_RANGE"),
+        (DailyWindows, "24-4", "OUT_OF_RANGE"),
+        (DailyWindows, "8-8", "OUT_OF_RANGE"),
         (Cycles, 1.5, "WRONG_TYPE"),
         (Cycles, True, "WRONG_TYPE"),
         (Unbalanced, "accept", "BAD_CHOICE"),

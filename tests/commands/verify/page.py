@@ -110,7 +110,7 @@ makes it again from the ledger, without the raw messages. `files.certificate_kee
 FIELDS = {
     "schema, exchange, ledger": "the form of the file, whose money it is, and row 0 of the ledger: venue, chain, subaccount",
     "cycle, ending, detail, direction, signer, ended_ns": "which cycle, how it ended, which leg was bought, whose key signs, venue time of the end",
-    "plans": "each plan that the ledger voted for: its row, purpose and digest, `decision` (`place`, `abort`, `none`), the votes; the plan itself is the text of its row",
+    "plans": "each plan that the ledger voted for: its row and purpose, the rule by which an exit leaves (`because`), its digest, `decision` (`place`, `abort`, `none`), the votes; the plan itself is the text of its row",
     "orders": "each order: digest, the exchange's answer, what it filled, notional, average price and fee, and who told that (`source`)",
     "legs": "what was opened and closed of each leg, all orders together",
     "imbalance_bps": "as planned, by the fills of the entry, by those of the exit; null where the pair never stood",
