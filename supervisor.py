@@ -127,12 +127,13 @@ class Machine:
             self.channels.to_ledger.post(started)
             self.channels.to_ledger.post(rules_read(self.channels.rules.value or world.rules))
             nursery.start_soon(self._run_tree)
-            nursery.start_soon(self.tree.watch_for_ever)
             nursery.start_soon(self._reconciliation.reconcile_for_ever)
             nursery.start_soon(self._reconciliation.follow_money)
-            nursery.start_soon(self._presigned_exit.keep)
             self._clocks = ClockWatch(world.clock)
-            nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post, world.slack)
+            if not world.virtual:
+                nursery.start_soon(self.tree.watch_for_ever)
+                nursery.start_soon(self._presigned_exit.keep)
+                nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             with self.channels.inbox.reader() as inbox:
                 while ending is None:
                     told, taken = self._told, []

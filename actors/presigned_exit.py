@@ -40,7 +40,7 @@ class PresignedExit:
         """Keep them as what is held and the rules say, until cancelled."""
         seen = 0
         while True:
-            with trio.move_on_at(max(self._due_s, trio.current_time() + TICK_S * self._world.slack)):
+            with trio.move_on_at(max(self._due_s, trio.current_time() + TICK_S)):
                 await self._channels.held.newer_than(seen)
             seen = self._channels.held.version
             if self._channels.held.value is not None:

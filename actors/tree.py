@@ -89,8 +89,12 @@ class World:
     signer: str = ""
     """Address of the key that signs."""
     slack: int = 1
-    """How many times rarer than live the machine looks, in peace, at what time alone changes. On virtual time
-    nobody stalls and no clock jumps, and what happens wakes whoever it concerns.
+    """How many times rarer than live the machine looks, in peace, at what time alone changes: what happens
+    wakes whoever it concerns.
+    """
+    virtual: bool = False
+    """Is it on virtual time, alone in its process? Then nobody stalls, no clock jumps, and there is no other
+    process for which exit orders would be signed in advance: none of the three is looked after.
     """
     certificates: CertificateMaker | None = None
 
@@ -175,7 +179,7 @@ class Tree:
         counted.
         """
         while True:
-            await trio.sleep(LOOK_S * self.world.slack)
+            await trio.sleep(LOOK_S)
             for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
                 self.supervisor.stall(name, why)
 

@@ -193,10 +193,10 @@ class ClockWatch:
         shift = self._before.since(before)
         return shift if max(abs(shift.slept_ms), abs(shift.set_ms)) > STEP_MS else None
 
-    async def look_for_ever(self, tell: Callable[[ClockShift], None], slack: int = 1) -> None:
-        """Look four times a second until cancelled, `slack` times rarer, and tell of every shift."""
+    async def look_for_ever(self, tell: Callable[[ClockShift], None]) -> None:
+        """Look four times a second until cancelled, and tell of every shift."""
         while True:
-            await trio.sleep(LOOK_EVERY_S * slack)
+            await trio.sleep(LOOK_EVERY_S)
             shift = self.look()
             if shift is not None:
                 tell(shift)

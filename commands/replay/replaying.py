@@ -93,7 +93,7 @@ async def _replay(
     settings = msgspec.structs.replace(settings, files=files)
     run = msgspec.structs.replace(options.run, settings=settings)
     here = access(settings, None, {}, lambda _prompt: "")
-    session = Session.begun(run, here, stops, last)
+    session = Session.begun(run, here, stops, last, watched=False)
     began_ns: int = getattr(options.market, "began_ns", START_NS)
     local = RunClock(began_ns)
     venue = SimulatedVenue(

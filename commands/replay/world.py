@@ -62,5 +62,6 @@ async def replay_world(
         csvs,
         signer=here.signer.address,
         slack=options.slack,
+        virtual=True,
         certificates=certificates,
     )

@@ -44,8 +44,18 @@ class Session(msgspec.Struct, frozen=True):
     """Hears all that the recorder's people hear."""
 
     @classmethod
-    def begun(cls, options: RunOptions, access: Access, stops: Stops, last_resort: LastResort) -> "Session":
-        """From now on; its view sees all that the recorder hears."""
+    def begun(
+        cls,
+        options: RunOptions,
+        access: Access,
+        stops: Stops,
+        last_resort: LastResort,
+        *,
+        watched: bool = True,
+    ) -> "Session":
+        """From now on. Its view sees all that the recorder hears; of a run that nobody can watch only what
+        the report wants, for making sentences costs more than most of what they are about.
+        """
         recorder = Recorder()
         view = RunView(options.settings, options.seed, recorder.clock.utc_ms, whose=access.money)
         settings = options.settings
@@ -72,7 +82,7 @@ class Session(msgspec.Struct, frozen=True):
 
         events = EventFeed(begin, recorder.clock.utc_ns, standing, remembers=wants_watcher(settings))
         view.heard = events
-        recorder.people += [view.observe, events]
+        recorder.people += [view.observe, events] if watched else [view.count]
         return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns(), events)
 
     @property

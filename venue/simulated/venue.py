@@ -97,7 +97,9 @@ class SimulatedVenue:
             {product_id: state.product.symbol for product_id, state in exchange.markets.items()},
             faults,
         )
-        self.publisher = Publisher(exchange, self.delivery, self.candles, self.incidents, self.now_ns)
+        # Whoever keeps the time has no gateway, and is asked by function calls, none of which is for candles.
+        candles = self.candles if self._keeps_time else None
+        self.publisher = Publisher(exchange, self.delivery, candles, self.incidents, self.now_ns)
         self._trades = 0
         """How many trades the market has made."""
         self._last_moves: dict[int, BookChange] = {}
@@ -159,7 +161,7 @@ class SimulatedVenue:
         """Drive the market for ever. Started = every product has a price and a book."""
         timetable = self.timetable
         async with trio.open_nursery() as nursery:
-            timetable.every(EXPIRY_S, partial(self._step, Exchange.expire))
+            timetable.every(EXPIRY_S, self._expire)
             self.publisher.begin(timetable)
             timetable.at(self._next_funding_s(), partial(self._pay_funding, self.now_ns() // PERIOD_NS))
             if self.exchange.options.settle_every_s:
@@ -301,6 +303,10 @@ class SimulatedVenue:
         if hour > paid:
             self._step(pay_funding)
             self._step(liquidate_unhealthy)
+
+    def _expire(self) -> None:
+        if any(market.open_orders for market in self.exchange.markets.values()):
+            self._step(Exchange.expire)
 
     def _step(self, step: Callable[[Exchange, Ns], object]) -> None:
         step(self.exchange, self.now_ns())

@@ -29,6 +29,8 @@ class PerpPosition(NamedTuple):
         """The position after funding was paid up to `cumulative`: a positive difference is paid by longs
         (contracts: PerpEngineState).
         """
+        if cumulative == self.funding:  # at all moves of the market but the first after a full hour
+            return self
         paid = product_of_x18(cumulative - self.funding, self.amount)
         return PerpPosition(self.amount, Quote(self.v_quote - paid), cumulative)
 

@@ -19,6 +19,9 @@ from venue.protocol import Order
 from venue.simulated.engine.events import BookBatch
 from venue.simulated.engine.rules import AppendixTerms
 
+TOUCHES = ((1, 1), (1, 0), (0, 1), (1, 2))
+"""How many best levels a move puts in place of how many: another one, one more, one less, one for two."""
+
 
 @dataclass(slots=True, eq=False)
 class Resting:
@@ -96,8 +99,10 @@ class BookSide:
     is_bid: bool
     house: dict[int, int] = field(default_factory=dict)
     orders: dict[int, list[Resting]] = field(default_factory=dict)
-    given: object = None
-    """The levels that `house` was made of; None once something was taken of it."""
+    given: tuple[Level, ...] | None = None
+    """The levels, best first, that `house` was made of; None once something was taken of it, or where nobody
+    said that they are in order.
+    """
     traded: dict[int, int] = field(default_factory=dict)
     """What others have traded at the prices of accounts' orders since the house's levels were last set."""
 
@@ -109,6 +114,8 @@ class BookSide:
 
     def best(self) -> int | None:
         """The best price; None when the side is empty."""
+        if self.given and not self.orders and self.given[0].amount > 0:
+            return int(self.given[0].price)
         prices = [*self.house, *self.orders] if self.orders else self.house
         return max(prices, default=None) if self.is_bid else min(prices, default=None)
 
@@ -165,16 +172,40 @@ class Book:
         return best is not None and opposite.reaches(best, order.price)
 
     def set_house(self, is_bid: bool, levels: Iterable[Level], now_ns: int) -> None:
-        """Replace the house's liquidity on one side by `levels`; levels of amount 0 are left out."""
+        """Replace the house's liquidity on one side by `levels`; levels of amount 0 are left out. A tuple is
+        best first.
+        """
         side = self.side(is_bid)
-        if levels is side.given and type(levels) is tuple:  # most moves are of the other side
+        if levels is side.given:  # most moves are of the other side
             return
-        levels_by_price = by_price(levels)
-        for price, _ in side.house.items() ^ levels_by_price.items():
-            self._touch(is_bid, price, now_ns)
-        side.house, side.given = levels_by_price, levels
+        given = levels if isinstance(levels, tuple) else None
+        if given is None or not self._set_touch(side, given, now_ns):
+            levels_by_price = by_price(levels)
+            for price, _ in side.house.items() ^ levels_by_price.items():
+                self._touch(is_bid, price, now_ns)
+            side.house = levels_by_price
+        side.given = given
         for price in self.side(not is_bid).orders:  # whether they are shown depends on this side
             self._touch(not is_bid, price, now_ns)
+
+    def _set_touch(self, side: BookSide, levels: tuple[Level, ...], now_ns: int) -> bool:
+        """Most moves of a side change its best levels alone: then only they are set. False: it is another
+        move, and nothing was done.
+        """
+        if side.given is None:
+            return False
+        for new, old in TOUCHES:
+            if levels[new:] == side.given[old:]:
+                break
+        else:
+            return False
+        before, after = by_price(side.given[:old]), by_price(levels[:new])
+        for price, _ in before.items() ^ after.items():
+            self._touch(side.is_bid, price, now_ns)
+        for price in before:
+            del side.house[price]
+        side.house |= after
+        return True
 
     def take(self, is_bid: bool, offer: Offer, amount: int, now_ns: int) -> None:
         """Remove `amount` of an offer that stands on side `is_bid`."""

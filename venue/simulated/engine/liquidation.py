@@ -62,9 +62,11 @@ def _is_under(engine: Engine, account: Account) -> bool:
     it is asked at every move of the market.
     """
     health = account.usdt0
-    for product_id, market in engine.markets.items():
-        held = engine.position(account, product_id)
-        health += weighted_value(held, market.product, market.oracle, "maintenance") + held.v_quote
+    for product_id in account.positions:
+        market, held = engine.markets[product_id], engine.position(account, product_id)
+        health += held.v_quote
+        if held.amount:
+            health += weighted_value(held, market.product, market.oracle, "maintenance")
     return health < 0
 
 

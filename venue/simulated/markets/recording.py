@@ -47,6 +47,8 @@ PRODUCTS: dict[str, ProductName] = {"ETH": "eth", "SOL": "sol"}
 REORDER_NS = 10_000_000_000
 """How far out of order rows of one file may stand."""
 
+EMPTY = Level(Price(0), Base(0))
+"""Where no level stands."""
 TENS: tuple[int, ...] = tuple(10**power for power in range(19))
 TEXTS_KEPT = 4_096
 """Prices with their sizes that are remembered as levels, of each side of each book."""
@@ -155,12 +157,14 @@ class _Book:
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
     trades: list[Trade] = field(default_factory=list)
+    _moved: bool = False
+    """Has a price been moved onto its tick?"""
 
     def __post_init__(self) -> None:
         # Most levels of a book stand in the next one too, and most prices come again: each text is read once.
         cached, tick = lru_cache(maxsize=TEXTS_KEPT), self.lattice.tick
-        self._down = cached(lambda price: _down(scaled(price), tick))
-        self._up = cached(lambda price: _up(scaled(price), tick))
+        self._down = cached(lambda price: self._on_tick(scaled(price), _down(scaled(price), tick)))
+        self._up = cached(lambda price: self._on_tick(scaled(price), _up(scaled(price), tick)))
         self._bid = cached(partial(self._level, self._down))
         self._ask = cached(partial(self._level, self._up))
 
@@ -191,8 +195,8 @@ class _Book:
             numbers = cells[3 : 3 + 4 * LEVELS]
             if len(numbers) % 4:
                 raise ValueError(f"{len(numbers)} cells are no whole number of levels")
-            self.bids = _side(map(self._bid, numbers[0::4], numbers[1::4]))
-            self.asks = _side(map(self._ask, numbers[2::4], numbers[3::4]))
+            self.bids = self._side(tuple(map(self._bid, numbers[0::4], numbers[1::4])))
+            self.asks = self._side(tuple(map(self._ask, numbers[2::4], numbers[3::4])))
         elif self.bids and self.asks:
             self._touch(*cells[3:7])
         return (self.bids, self.asks) != before
@@ -214,9 +218,19 @@ class _Book:
     def _level(self, on_tick: Callable[[str], Price], price: str, size: str) -> Level:
         """One level on the lattice; of amount 0, and no price, where none stands."""
         amount = self._amount(size) if price else Base(0)
-        if not amount:
-            return Level(Price(0), amount)
-        return Level(on_tick(price), amount)
+        return Level(on_tick(price), amount) if amount else EMPTY
+
+    def _on_tick(self, price: int, on_tick: Price) -> Price:
+        self._moved = self._moved or price != on_tick
+        return on_tick
+
+    def _side(self, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        """Those that stand, best first; those that fall onto one tick become one. Where every price that was
+        read stands on its tick, none do.
+        """
+        if not self._moved and EMPTY not in levels:
+            return levels
+        return _joined(levels)
 
     def _amount(self, size: str) -> Base:
         whole = scaled(size)
@@ -235,8 +249,7 @@ class _Book:
         )
 
 
-def _side(levels: Iterable[Level]) -> tuple[Level, ...]:
-    """Those that stand, best first; those that fall onto one tick become one."""
+def _joined(levels: Iterable[Level]) -> tuple[Level, ...]:
     found: list[Level] = []
     for level in levels:
         if not level.amount:

@@ -60,10 +60,11 @@ class Publisher:
         self,
         exchange: Exchange,
         delivery: Delivery,
-        candles: Candles,
+        candles: Candles | None,
         incidents: ActiveIncidents,
         now_ns: Callable[[], Ns],
     ) -> None:
+        """`candles`: which trades are counted in; None where nobody can ask for them."""
         self._exchange = exchange
         self._delivery = delivery
         self._candles = candles
@@ -90,7 +91,7 @@ class Publisher:
 
     def publish(self, event: PublishedEvent) -> None:
         """Publish one event, and the candles that a trade has changed."""
-        if isinstance(event, Traded):
+        if isinstance(event, Traded) and self._candles is not None:
             changed = self._candles.take(event)
             for candle in changed if self._delivery.hears("latest_candlestick") else ():
                 topic = ("latest_candlestick", candle.granularity, candle.product_id)
