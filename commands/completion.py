@@ -70,7 +70,7 @@ def script(shell: str) -> str:
     except ModuleNotFoundError:
         # not one of begin's PACKAGES: nobody must be kept from closing a pair by what completes words
         raise ConfigError("MISSING_PACKAGE", None, "shtab is not installed", INSTALL) from None
-    paths = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "DIR/NAME": shtab.FILE}
+    paths = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "DIR/NAME": shtab.FILE, "PATH": shtab.FILE}
     parsers = parser_tree()
     parsers.prog = PROGRAM
     for parser in parsers.commands.values():

@@ -386,6 +386,28 @@ COMMANDS: Mapping[str, Command] = {
         ),
         module="commands.verify.command",
     ),
+    "backup": Command(
+        "copy the ledger, also of a run that is alive",
+        "Copy the ledger into a folder, as it is between two plans, and verify every row of\n"
+        "the copy. A run that is alive does not notice.",
+        ("logs",),
+        (
+            _option("folder", "where copies are kept; on another disk", metavar="DIR"),
+            _option("--keep", "how many copies stay, 30", default="30", metavar="N"),
+            _option("--config", "a TOML file: files.logs of it", metavar="FILE"),
+            _switch("--json", "the last line of stdout is one JSON object"),
+        ),
+        module="commands.backup.command",
+    ),
+    "restore": Command(
+        "make a copy the ledger again, and ask what is open",
+        "Make a copy the ledger again, and ask the exchange what is open. Refused while a run\n"
+        "is alive, and where the ledger here knows more. Exit code 4 while something is open\n"
+        "or unknown; run --adopt closes it.",
+        ("venue", "logs"),
+        (_option("copy", "a copy that backup made, or its folder: the newest", metavar="FILE"),),
+        module="commands.backup.command",
+    ),
     "completion": Command(
         "print what completes all of this in bash, zsh or fish",
         f"Print a script by which a shell completes the commands and options of\n{COMMAND}.",

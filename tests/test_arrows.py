@@ -41,6 +41,7 @@ ROOMS = (
     "commands.paper",
     "commands.setup",
     "commands.account",
+    "commands.backup",
     "commands.screen",
     "commands.run",
     "commands.guard",

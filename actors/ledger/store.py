@@ -193,10 +193,7 @@ class Store:
             return
         self._next, self._prev = last[0] + 1, last[1]
         found = self._identity()
-        name, _, version = found.schema.rpartition("/")
-        ours, _, known = SCHEMA.rpartition("/")
-        if name != ours or not version.isdecimal() or int(version) > int(known):
-            raise NewerSchema(found.schema)
+        check_schema(found.schema)
         if msgspec.structs.replace(found, schema=opened.schema) != opened:
             raise OtherIdentity(found, opened)
 
@@ -464,6 +461,14 @@ class Links:
             raise BrokenChain(self.broken)
 
 
+def check_schema(schema: str) -> None:
+    """Raises `NewerSchema` where a later version has written rows of this form."""
+    name, _, version = schema.rpartition("/")
+    ours, _, known = SCHEMA.rpartition("/")
+    if name != ours or not version.isdecimal() or int(version) > int(known):
+        raise NewerSchema(schema)
+
+
 def message_of(row: Row) -> msgspec.Struct:
     """The message in a row that is as it was written. Raises `NewerSchema` for a kind that this version
     does not know.
@@ -519,9 +524,9 @@ def _identity(opened: Opened) -> str:
     return f"{opened.venue}, chain {opened.chain_id}, subaccount {opened.subaccount}"
 
 
-def archive_logs(logs: Path, stamp: str) -> Path:
-    """Move the ledger, the CSV files and the certificates of an earlier venue to `logs/archive/<stamp>/`, and
-    return that folder.
+def archive_logs(logs: Path, stamp: str, *, escapes: bool = True) -> Path:
+    """Move a ledger, with the CSV files and the certificates of its rows, to `logs/archive/<stamp>/`, and
+    return that folder. `escapes`: also what ESCAPE wrote beside it.
 
     `stamp`: UTC as a file name. Raises `FileExistsError` rather than mixing two archives.
     """
@@ -529,8 +534,8 @@ def archive_logs(logs: Path, stamp: str) -> Path:
     archive.parent.mkdir(mode=FOLDER, parents=True, exist_ok=True)
     archive.mkdir(mode=FOLDER)
     for pattern in (
-        *("ledger.sqlite", "ledger.sqlite-*", "escape-*.jsonl*", "DN_pair_eth_sol_nado_*.csv"),
-        "certificates",
+        *("ledger.sqlite", "ledger.sqlite-*", "DN_pair_eth_sol_nado_*.csv", "certificates"),
+        *(("escape-*.jsonl*",) if escapes else ()),
     ):
         for path in sorted(logs.glob(pattern)):
             path.rename(archive / path.name)

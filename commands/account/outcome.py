@@ -51,7 +51,7 @@ def as_json(outcome: CommandOutcome, target: TargetAccount | None) -> dict[str, 
             "address": target.access.owner,
             "signer": target.signer or None,
         }
-    return dict.fromkeys(KEYS) | {
+    return dict.fromkeys(json_keys.keys_of(outcome.command)) | {
         "schema": f"evenkeel.{outcome.command}/1",
         "ok": outcome.exit_code == DONE,
         "exit_code": outcome.exit_code,

@@ -121,15 +121,20 @@ class LedgerOwner(msgspec.Struct, frozen=True):
 
 
 def target_account(
-    config_file: str | None, url: str | None, overrides: Mapping[str, str], *, signs: bool
+    config_file: str | None,
+    url: str | None,
+    overrides: Mapping[str, str],
+    *,
+    signs: bool,
+    ledger: Path | None = None,
 ) -> TargetAccount:
-    """Who is meant. `signs`: the key is read. Raises `ConfigError` (also when no venue is named), and what
-    `access` raises.
+    """Who is meant. `signs`: the key is read; `ledger`: what says whose it is, where that is not the ledger
+    in the logs. Raises `ConfigError` (also when no venue is named), and what `access` raises.
     """
     loaded = config.load(Path(config_file) if config_file is not None else None, os.environ, overrides)
     settings, typed_url = loaded.settings, url_of(url)
     logs = Path(settings.files.logs)
-    known = remembered(logs / "ledger.sqlite")
+    known = remembered(ledger or logs / "ledger.sqlite")
     if loaded.origins["venue.name"] == "default" and typed_url is None:
         if known is None:
             raise _which_venue(logs / "ledger.sqlite", config_file)

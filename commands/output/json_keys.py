@@ -123,19 +123,23 @@ PLAN = (
     *("eth_bid", "eth_ask", "sol_bid", "sol_ask", "eth_taker_fee", "sol_taker_fee", "free_margin_usd"),
     *("directions", "smallest_target_usd", "smallest_reason", "always_from_usd", "always_reason", "sweep"),
 )
-"""What the object of `plan` has beside `SHARED`."""
 VERIFY = (
     *("ledger", "files", "rows", "last_row", "plans", "cycles"),
     *("csv_lines", "csv_missing", "unjudged", "wrong_at", "wrong_field"),
     *("certificates", "certificates_missing", "certificates_made", "raw_messages", "without_raw"),
 )
-"""What the object of `verify` has beside `SHARED`."""
+BACKUP = ("ledger", "copy", "rows", "last_row", "open", "copies", "removed")
+RESTORE = ("copy", "rows", "last_row")
+"""What the object of `restore` has beside `ACCOUNT`."""
 REPORT = ("since", "files", "accounts")
-"""What the object of `report` has beside `SHARED`; docs/report.md has the keys of an account."""
+"""docs/report.md has the keys of an account."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
-ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion", "watcher")
+ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer", "restore")
+PLAY_COMMANDS = (
+    *("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion", "watcher"),
+    "backup",
+)
 """Commands that have no account: what is open is not theirs to say."""
 OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
 """With `run` and those of an account: every command there is. `commands/parser.py` has their options; they
@@ -148,16 +152,14 @@ def schema_of(command: str) -> str:
     return "evenkeel." + (command if command in ACCOUNT_COMMANDS + OTHER_COMMANDS else "run") + "/1"
 
 
+BESIDE = {"backup": BACKUP, "plan": PLAN, "verify": VERIFY, "report": REPORT}
+"""What the objects of these commands have beside `SHARED`."""
+
+
 def keys_of(command: str) -> Tuple[str, ...]:
     """The keys that the `--json` object of `command` has on every exit code, in order."""
     if command in ACCOUNT_COMMANDS:
-        return ACCOUNT
-    if command == "plan":
-        return SHARED + PLAN
-    if command == "verify":
-        return SHARED + VERIFY
-    if command == "report":
-        return SHARED + REPORT
+        return ACCOUNT + (RESTORE if command == "restore" else ())
     if command == "replay":
         return REPLAY
-    return SHARED if command in OTHER_COMMANDS else RUN
+    return SHARED + BESIDE.get(command, ()) if command in OTHER_COMMANDS else RUN

@@ -1,0 +1,1 @@
+"""`backup` and `restore`: copies of a ledger, and the way back."""
