@@ -99,8 +99,7 @@ class Measured:
         return timed(
             lambda: size_pair(
                 settings.target,
-                eth,
-                sol,
+                (eth, sol),
                 max_imbalance=settings.max_imbalance,
                 planning_margin=settings.planning_margin,
                 max_deviation=settings.max_deviation,

@@ -17,7 +17,7 @@ from messages.amounts import per_leg
 from messages.settings import Settings
 
 WIDTH = 80
-TARGET = per_leg(Settings().target)
+TARGET = per_leg(Settings().target, Settings().hedge_ratio)
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever"),
     "--target": ("target", "'N USD'"),

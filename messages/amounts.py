@@ -4,9 +4,10 @@ A figure comes without its unit unless the name or the docstring says so. Nothin
 texts: what a program reads is `X18.text()`, exact.
 """
 
+from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
 
-from messages.units import ONE, X18, Base, Bps, Quote, Rate
+from messages.units import DOLLAR_NEUTRAL, ONE, X18, Base, Bps, Quote, Rate, legs_of
 
 
 def fixed(value: X18, places: int, *, up: bool = False) -> str:
@@ -60,9 +61,18 @@ def plain_usd(value: X18) -> str:
     return f"{value.text()} USD"
 
 
-def per_leg(target: X18) -> str:
+def legs_words(target: int, hedge_ratio: int, written: Callable[[X18], str] = grouped) -> str:
+    """What the legs are to be worth: `1,000 USD per leg`, or `1,000 USD of ETH with 800 USD of SOL`."""
+    eth, sol = legs_of(target, hedge_ratio)
+    if hedge_ratio == DOLLAR_NEUTRAL:
+        return f"{written(eth)} USD per leg"
+    return f"{written(eth)} USD of ETH with {written(sol)} USD of SOL"
+
+
+def per_leg(target: int, hedge_ratio: int) -> str:
     """The target as every text says it: `1,000 USD per leg (2,000 gross)`."""
-    return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
+    gross = Quote(sum(legs_of(target, hedge_ratio)))
+    return f"{legs_words(target, hedge_ratio)} ({grouped(gross)} gross)"
 
 
 def size(amount: int) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from messages.execution import Doubt
 from messages.money import MoneyAsk, Statement
 from messages.sizing import Leg, Purpose
-from messages.units import Base, Bps, Ms, Ns, Price, Quote, Rate
+from messages.units import DOLLAR_NEUTRAL, Base, Bps, Ms, Ns, Price, Quote, Rate
 
 TAKEN_OVER = "GUARD_TOOK_OVER"
 """Code of an ending after which nothing more is sent: a guard closes what is open."""
@@ -241,6 +241,8 @@ class Held(msgspec.Struct, frozen=True):
     """Drawn for the cycle last entered, as its plan says; None: the configuration's count."""
     funding: Quote = Quote(0)
     """Received for the pair since its cycle entered, by the exchange's own payments; < 0 = paid."""
+    hedge_ratio: Rate = DOLLAR_NEUTRAL
+    """Dollars of SOL for one of ETH in the pair of that cycle, as its plan says."""
 
     def leg(self, leg: Leg) -> HeldLeg:
         """One leg of both: for rules that are the same for ETH and SOL."""
@@ -297,7 +299,7 @@ class Started(msgspec.Struct, frozen=True):
     """Its name; the owner is in row 0."""
 
 
-class Adopted(msgspec.Struct, frozen=True):
+class Adopted(msgspec.Struct, frozen=True, omit_defaults=True):
     """`run --adopt` -> ledger: a person says that what the venue holds beyond our fills is ours. It will
     be closed like a pair of ours.
     """
@@ -309,6 +311,8 @@ class Adopted(msgspec.Struct, frozen=True):
     """The difference, signed: venue minus ledger."""
     at_ms: Ms
     """Of the snapshot it was read from."""
+    hedge_ratio: Rate | None = None
+    """Dollars of SOL for one of ETH that the configuration calls hedged; None, and left out: 1."""
 
 
 class Restarted(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from messages.units import ONE, Bps, Ms, Quote, Rate
+from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Ms, Quote, Rate
 
 HUNDRED_PERCENT = 10_000 * ONE
 """In basis points, x18."""
@@ -37,6 +37,7 @@ class ConfigKey(msgspec.Struct, frozen=True):
         "",
         "percent",
         "factor",
+        "ratio",
         "bytes",
         "subaccount",
         "owner",
@@ -347,6 +348,16 @@ class Settings(msgspec.Struct, frozen=True):
             HUNDRED_PERCENT,
         ),
     ] = Bps(25 * ONE // 10)
+    hedge_ratio: Annotated[
+        Rate,
+        ConfigKey(
+            "How many dollars of SOL hedge one dollar of ETH: ETH is worth target, SOL this many times as"
+            " much. 1 is the same dollars on both sides.",
+            ONE // 5,
+            5 * ONE,
+            form="ratio",
+        ),
+    ] = DOLLAR_NEUTRAL
     max_deviation: Annotated[
         Bps,
         ConfigKey(

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from messages.units import Base, Bps, Ms, Price, Quote
+from messages.units import DOLLAR_NEUTRAL, Base, Bps, Ms, Price, Quote, Rate
 
 Leg = Literal["eth", "sol"]
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
@@ -98,6 +98,15 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     because: str = ""
     """Of an `exit`: the name of the rule by which the pair leaves (`actors/risk/exits.py`)."""
+    hedge_ratio: Rate | None = None
+    """How many dollars of SOL hedge one of ETH in the pair that this plan is about; None: 1, the same dollars
+    on both sides. It is left out of the bytes then, so that such a plan has the digest it always had.
+    """
+
+    @property
+    def ratio(self) -> Rate:
+        """`hedge_ratio`, 1 where it is None."""
+        return self.hedge_ratio or DOLLAR_NEUTRAL
 
     def leg(self, name: Leg) -> LegOrder:
         """The order of one leg."""

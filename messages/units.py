@@ -11,6 +11,7 @@ whoever computes must say what the result is by wrapping it.
 """
 
 from decimal import Decimal, localcontext
+from math import gcd
 from typing import NewType, Self
 
 ONE = 10**18
@@ -88,19 +89,44 @@ class Bps(X18):
     """Basis points, x18: 10**18 is one basis point."""
 
 
+DOLLAR_NEUTRAL = Rate(ONE)
+"""The hedge ratio of a pair whose legs are worth the same dollars."""
+
+
 def notional(price: int, amount: int) -> Quote:
     """|price x amount| in USD, rounded down to 10**-18 USD."""
     return Quote(abs(price * amount) // ONE)
 
 
-def imbalance(eth: int, sol: int) -> Bps:
-    """|E - S| / max(E, S) of two notionals, in basis points, rounded up so that a limit is never met by
-    rounding. 0 when both are 0.
+def hedge_weights(ratio: int) -> tuple[int, int]:
+    """What dollars of ETH and of SOL are multiplied by, in whole numbers without a common divisor, so that a
+    pair with SOL at `ratio` (x18, above 0) of ETH's dollars weighs the same on both sides: (4, 5) for 0.8.
     """
-    larger = max(abs(eth), abs(sol))
+    common = gcd(ratio, ONE)
+    return ratio // common, ONE // common
+
+
+def imbalance(eth: int, sol: int, ratio: int) -> Bps:
+    """|E - S / ratio| / max(E, S / ratio) of two notionals, in basis points, rounded up so that a limit is
+    never met by rounding. 0 when both are 0. `ratio` (x18): the dollars of SOL that hedge one of ETH.
+    """
+    eth, sol = abs(eth) * ratio, abs(sol) * ONE
+    larger = max(eth, sol)
     if larger == 0:
         return Bps(0)
-    return Bps(-(-abs(abs(eth) - abs(sol)) * 10_000 * ONE // larger))
+    return Bps(-(-abs(eth - sol) * 10_000 * ONE // larger))
+
+
+def net_exposure(eth: int, sol: int, ratio: int) -> int:
+    """|E + S / ratio| of two signed amounts of dollars, in dollars of ETH, rounded down: how much of the one
+    leg the other does not hedge. In the unit of `eth` and `sol`.
+    """
+    return abs(eth * ratio + sol * ONE) // ratio
+
+
+def legs_of(target: int, ratio: int) -> tuple[Quote, Quote]:
+    """USD (x18) that ETH and SOL are to be worth: the target, and `ratio` of it."""
+    return Quote(target), Quote(target * ratio // ONE)
 
 
 def worse(price: int, amount: int, slippage: int) -> int:

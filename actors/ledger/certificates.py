@@ -24,7 +24,7 @@ from actors.ledger.orders import Sums
 from actors.ledger.store import Row, Store
 from messages.lifecycle import CycleEnded
 from messages.sizing import LEGS
-from messages.units import X18, Base, Quote
+from messages.units import DOLLAR_NEUTRAL, X18, Base, Quote, Rate
 from venue.raw_messages import RawMessage
 
 CERTIFICATE_SCHEMA = "evenkeel.certificate/1"
@@ -63,6 +63,7 @@ class CycleFigures(msgspec.Struct, frozen=True):
     ended: CycleEnded
     at_ns: int
     direction: str
+    hedge_ratio: Rate
     signer: str
     """Address of the key that signs, by the last start; "" when none said."""
     orders: tuple[CertifiedOrder, ...]
@@ -88,6 +89,7 @@ def figures_of(fold: Fold, ended: CycleEnded, at_ns: int) -> CycleFigures | None
         ended,
         at_ns,
         cycle.direction,
+        Rate(cycle.hedge_ratio),
         fold.started.signer if fold.started is not None else "",
         tuple(
             CertifiedOrder(
@@ -122,7 +124,7 @@ def certificate_of(
     """The file's bytes. `rows`: all since the cycle before; `why_no_raw`: why raw messages are missing, where
     some are. `opened`: the ledger's row 0.
     """
-    ended = figures.ended
+    ended, ratio = figures.ended, figures.hedge_ratio
     content = {
         "schema": CERTIFICATE_SCHEMA,
         "exchange": exchange,
@@ -131,6 +133,8 @@ def certificate_of(
         "ending": ended.ending,
         "detail": ended.detail,
         "direction": figures.direction,
+        # left out where it is 1: certificates from before there was one have no such field
+        **({} if ratio == DOLLAR_NEUTRAL else {"hedge_ratio": ratio.text()}),
         "signer": figures.signer,
         "ended_ns": str(figures.at_ns),
         "plans": _plans(rows),

@@ -10,8 +10,8 @@ import msgspec
 from actors.ledger.exposure import FLAT, Exposure, Pair, exposure
 from actors.ledger.orders import NOTHING, OrderPiece, OurOrder, Sums
 from messages.lifecycle import Legging
-from messages.sizing import Leg
-from messages.units import Bps, Ms, Quote, imbalance
+from messages.sizing import LEGS, Leg
+from messages.units import ONE, Bps, Ms, Quote, imbalance
 
 
 class Cycle(msgspec.Struct):
@@ -30,8 +30,10 @@ class Cycle(msgspec.Struct):
     """As its `enter` says, where they were drawn for it."""
     funding: int = 0
     """USD (x18) received since it entered, earlier invocations included: what the archive has told."""
+    hedge_ratio: int = ONE
+    """Dollars of SOL that hedge one of ETH (x18), as its `enter` says, or the person who booked it."""
     leg: int = 0
-    """USD (x18) that the larger leg was to cost."""
+    """USD (x18) that the larger leg was to cost; SOL's are over the hedge ratio, as exposure has them."""
     filled_first: int = 0
     """Entering legs that their first order filled in full."""
     enters: int = 0
@@ -57,7 +59,7 @@ class Cycle(msgspec.Struct):
     """A person said that it is ours; no order of ours opened it."""
 
     @classmethod
-    def booked_at(cls, number: int, pair: Pair, now_ms: int) -> "Cycle":
+    def booked_at(cls, number: int, pair: Pair, now_ms: int, hedge_ratio: int) -> "Cycle":
         """What a person adopted: two legs are held and left like a pair, anything else is closed at once."""
         lone = int(0 in pair or (pair[0] > 0) == (pair[1] > 0))
         agreed = [] if lone else [pair]
@@ -71,6 +73,7 @@ class Cycle(msgspec.Struct):
             over=False,
             adopted=True,
             booked=True,
+            hedge_ratio=hedge_ratio,
         )
 
     def agree(self, pair: Pair) -> None:
@@ -149,20 +152,21 @@ class Cycle(msgspec.Struct):
 
     @property
     def filled_imbalance(self) -> Bps | None:
-        """|E - S| / max(E, S) of what was really paid for the pair; None when it never stood, or nobody
-        knows.
+        """How far apart, by the hedge ratio, what was really paid for both legs of the pair is; None when it
+        never stood, or nobody knows.
         """
         if not self.was_open or self.booked:
             return None
-        return imbalance(_paid(self.opened("eth"), self.pair[0]), _paid(self.opened("sol"), self.pair[1]))
+        eth, sol = (_paid(self.opened(leg), held) for leg, held in zip(LEGS, self.pair, strict=True))
+        return imbalance(eth, sol, self.hedge_ratio)
 
     @property
     def exit_imbalance(self) -> Bps | None:
         """The same for what closed it; None when it never stood."""
         if not self.was_open:
             return None
-        eth, sol = (self.closed(leg).quote - self._topped_up(leg).quote for leg in ("eth", "sol"))
-        return imbalance(eth, sol)
+        eth, sol = (self.closed(leg).quote - self._topped_up(leg).quote for leg in LEGS)
+        return imbalance(eth, sol, self.hedge_ratio)
 
     def _topped_up(self, leg: Leg) -> Sums:
         return _sum(order.total for order in self.opening(leg) if order.plan.purpose == "top_up")
@@ -178,7 +182,7 @@ class Cycle(msgspec.Struct):
         of these trades.
         """
         start = self.wanted if self.booked else FLAT
-        return exposure(self.moves(), self.agreed, start=start)
+        return exposure(self.moves(), self.agreed, self.hedge_ratio, start=start)
 
     @property
     def legging(self) -> Legging:

@@ -1,19 +1,19 @@
 """How much is unhedged, and for how long: the one calculation behind LEGGING_BUDGET, the screen, `--json`,
 the drills and the audits.
 
-Exposure is the net notional |ETH + SOL| in USD, each leg marked at its last trade, while what is held is
-neither flat nor an agreed pair. The rest of the time it is 0: an agreed pair is what the plan chose (or what
-a completed repair left), and how far its legs are apart in USD is its imbalance, which has figures and limits
-of its own. Nothing else counts as hedged, however little is missing. Trades of one instant leave nothing
-between them.
+Exposure is the net notional |ETH + SOL / hedge ratio| in USD (of ETH), each leg marked at its last trade,
+while what is held is neither flat nor an agreed pair. The rest of the time it is 0: an agreed pair is
+what the plan chose (or what a completed repair left), and how far its legs are apart in USD is its imbalance,
+which has figures and limits of its own. Nothing else counts as hedged, however little is missing. Trades
+of one instant leave nothing between them.
 """
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from actors.ledger.orders import OrderPiece
-from messages.sizing import Leg
-from messages.units import ONE
+from messages.sizing import LEGS, Leg
+from messages.units import ONE, net_exposure
 
 Pair = tuple[int, int]
 """Signed amounts of ETH and SOL."""
@@ -41,7 +41,12 @@ class Exposure(NamedTuple):
 
 
 def exposure(
-    moves: Iterable[OrderPiece], agreed: Collection[Pair], *, until_ns: int = 0, start: Pair = FLAT
+    moves: Iterable[OrderPiece],
+    agreed: Collection[Pair],
+    hedge_ratio: int,
+    *,
+    until_ns: int = 0,
+    start: Pair = FLAT,
 ) -> Exposure:
     """The exposure that `moves`, in any order, make of `start`. `agreed`: every pair that counts as hedged.
 
@@ -53,7 +58,7 @@ def exposure(
     price = {move.leg: move.price for move in reversed(ordered)}
     since_ns = ordered[0].at_ns if ordered else until_ns
     worst = area = lasted_ns = 0
-    now = _net(held, price, agreed)
+    now = _net(held, price, agreed, hedge_ratio)
     for move in [*ordered, OrderPiece(max(since_ns, until_ns), "eth", 0, 0)]:
         passed_ns = max(0, move.at_ns - since_ns)
         if passed_ns and now:
@@ -61,14 +66,15 @@ def exposure(
         since_ns = max(since_ns, move.at_ns)
         if move.amount:
             held[move.leg], price[move.leg] = held[move.leg] + move.amount, move.price
-            now = _net(held, price, agreed)
+            now = _net(held, price, agreed, hedge_ratio)
     return Exposure(
         max(worst, now), area // NS, lasted_ns, now, since_ns, all(leg in price for leg in held if held[leg])
     )
 
 
-def _net(held: dict[Leg, int], price: dict[Leg, int], agreed: Collection[Pair]) -> int:
+def _net(held: dict[Leg, int], price: dict[Leg, int], agreed: Collection[Pair], hedge_ratio: int) -> int:
     pair = held["eth"], held["sol"]
     if pair == FLAT or pair in agreed:
         return 0
-    return abs(sum(amount * price.get(leg, 0) for leg, amount in held.items())) // ONE
+    eth, sol = (held[leg] * price.get(leg, 0) for leg in LEGS)
+    return net_exposure(eth, sol, hedge_ratio) // ONE

@@ -71,7 +71,7 @@ from messages.lifecycle import (
 from messages.market import RulesRead
 from messages.money import MoneyEvent, MoneyRead, Statement
 from messages.sizing import LEGS, Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
-from messages.units import ONE, Base, Ms, Quote, notional
+from messages.units import ONE, Base, Ms, Quote, Rate, net_exposure, notional
 from venue.order_consistency import (
     APART_MS,
     QUIET_MS,
@@ -349,7 +349,9 @@ class Fold(msgspec.Struct):
         self.cycle.agree(self.cycle.wanted)
         self.cycle.entered_ms = plan.decided_ms
         self.cycle.hold, self.cycle.pause = plan.hold, plan.pause
-        self.cycle.leg = max(notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
+        self.cycle.hedge_ratio = int(plan.ratio)
+        eth, sol = (notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
+        self.cycle.leg = max(int(eth), net_exposure(0, sol, plan.ratio))
 
     def _close_plan(self, at_ns: int) -> PlanClosed | None:
         flight = self.flight
@@ -400,7 +402,9 @@ class Fold(msgspec.Struct):
         self.day.strange = True
         self.view.moved(adopted.at_ms)
         self.view.foreign_fill = self.view.disagreement = ""
-        self.cycle = Cycle.booked_at(self.cycle.number + 1, self._pair, at_ns // 1_000_000)
+        self.cycle = Cycle.booked_at(
+            self.cycle.number + 1, self._pair, at_ns // 1_000_000, int(adopted.hedge_ratio or ONE)
+        )
 
     # -- what orders did -------------------------------------------------------------------------------------
 
@@ -861,6 +865,7 @@ class Fold(msgspec.Struct):
             hold=cycle.hold,
             pause=cycle.pause,
             funding=Quote(cycle.funding + sum(self.money.provisional.values())) if cycle.live else Quote(0),
+            hedge_ratio=Rate(cycle.hedge_ratio),
         )
 
     def _leg(self, leg: Leg) -> HeldLeg:

@@ -5,7 +5,7 @@ from actors.risk.may_enter import LEDGER, VOTE, LedgerBallot, may_enter
 from actors.risk.objections import Ballot
 from messages.lifecycle import Denial
 from messages.sizing import LEGS, RESTORES, TOP_UPS, Declined, Ready, Sealed, SizingPlan
-from messages.units import Base
+from messages.units import Base, Rate
 from venue.protocol import OrderBuilder
 
 
@@ -54,10 +54,10 @@ def _misfit(fold: Fold, plan: SizingPlan) -> Denial | None:
         return None
     if plan.purpose == "top_up":
         return _may_not_top_up(fold, plan)
-    if plan.purpose == "repair" and plan.increases and fold.cycle.flattens:
-        denial = _may_not_restore(fold, plan)
-        if denial is not None:
-            return denial
+    restores = plan.purpose == "repair" and plan.increases and fold.cycle.flattens
+    denial = _another_ratio(fold, plan) or (_may_not_restore(fold, plan) if restores else None)
+    if denial is not None:
+        return denial
     # A closing order opposes what is held and is no larger; a completing one is no more than what is missing
     # (lessons O3, O8).
     for leg in LEGS:
@@ -70,6 +70,17 @@ def _misfit(fold: Fold, plan: SizingPlan) -> Denial | None:
         if order.amount and not fits:
             return Denial("NOT_MISSING", f"{what} and {Base(room).text()} is missing")
     return None
+
+
+def _another_ratio(fold: Fold, plan: SizingPlan) -> Denial | None:
+    """Is a leg made larger for another hedge ratio than that of the pair? What only closes is never refused
+    for it.
+    """
+    theirs, ours = plan.ratio, Rate(fold.cycle.hedge_ratio)
+    if theirs == ours or not plan.increases:
+        return None
+    words = f"the plan has hedge_ratio {theirs.text()}, the pair that is held {ours.text()}"
+    return Denial("HEDGE_RATIO", words)
 
 
 def _may_not_restore(fold: Fold, plan: SizingPlan) -> Denial | None:

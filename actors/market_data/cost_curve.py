@@ -134,11 +134,11 @@ class Piece(NamedTuple):
 
 
 class LotCurve:
-    """A cost curve in lots of `step`."""
+    """A cost curve in lots of `step`, each cost taken `weight` times (see `hedge_weights`)."""
 
-    __slots__ = ("_curve", "step")
+    __slots__ = ("_curve", "step", "weight")
 
-    def __init__(self, levels: tuple[Level, ...], step: Base) -> None:
+    def __init__(self, levels: tuple[Level, ...], step: Base, weight: int = 1) -> None:
         """Best level first. Raises `ValueError` for a side without levels and for a step that is not
         positive.
         """
@@ -146,11 +146,12 @@ class LotCurve:
             raise ValueError(f"a size step of {Base(step).text()} is not positive")
         self._curve = curve_of(levels)
         self.step = int(step)
+        self.weight = weight
 
     @property
     def lot_cost(self) -> int:
-        """What one lot costs at the touch, undivided (USD x36)."""
-        return self._curve.levels[0].price * self.step
+        """What one lot costs at the touch, undivided (USD x36), weighted."""
+        return self._curve.levels[0].price * self.step * self.weight
 
     @property
     def lots_max(self) -> int:
@@ -159,20 +160,28 @@ class LotCurve:
 
     @property
     def cost_all(self) -> int:
-        """What all the lots of the levels cost."""
-        return self._curve.cost(self.lots_max * self.step) or 0
+        """What all the lots of the levels cost, weighted."""
+        return (self._curve.cost(self.lots_max * self.step) or 0) * self.weight
 
     def cost(self, lots: int) -> int | None:
-        """The exact cost of so many lots, undivided (USD x36); None when the levels fill fewer."""
-        return self._curve.cost(lots * self.step)
+        """The exact cost of so many lots, undivided (USD x36), weighted; None when the levels fill fewer."""
+        cost = self._curve.cost(lots * self.step)
+        return None if cost is None else cost * self.weight
 
     def lots_for(self, cost: int) -> int:
-        """The most lots that cost at most `cost`; 0 when one lot costs more."""
-        return self._curve.amount_for(cost) // self.step if cost > 0 else 0
+        """The most lots that cost at most `cost`, weighted; 0 when one lot costs more."""
+        return self._curve.amount_for(cost // self.weight) // self.step if cost > 0 else 0
 
     def pieces(self, low: int, high: int) -> Iterator[Piece]:
-        """See `CostCurve.pieces`."""
-        return self._curve.pieces(self.step, low, high)
+        """See `CostCurve.pieces`; all costs are weighted."""
+        if self.weight == 1:
+            return self._curve.pieces(self.step, low, high)
+        return self._weighted_pieces(low, high)
+
+    def _weighted_pieces(self, low: int, high: int) -> Iterator[Piece]:
+        weight = self.weight
+        for first, last, base, lot in self._curve.pieces(self.step, -(-low // weight), high // weight):
+            yield Piece(first, last, base * weight, lot * weight)
 
     def around(self, wanted: int, low: int, high: int) -> list[tuple[int, int]]:
         """(lots, cost) next below and next above the cost in `low`..`high` that is nearest to `wanted`;

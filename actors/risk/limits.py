@@ -19,7 +19,7 @@ from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import SizingPlan
-from messages.units import ONE, Base, Bps, Quote, Rate, imbalance, notional
+from messages.units import ONE, Bps, Quote, Rate, imbalance, notional
 from venue.protocol import PairTerms
 
 FEES = 4
@@ -133,7 +133,7 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
     if held.initial_health is not None and held.initial_health < 0:
         words = f"the account has {usd(Quote(-held.initial_health))} USDT0 less than initial margin"
         return Denial("MARGIN_CALL", f"{words}: exiting before the exchange liquidates one leg")
-    drift = marked(held.eth.amount, held.sol.amount, quote)
+    drift = marked(held, quote)
     if drift > limits.max_marked_imbalance:
         words = f"the pair has drifted {rate_percent(Rate(drift // 10_000))} % apart at the mids"
         return Denial(
@@ -144,6 +144,7 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
     return None
 
 
-def marked(eth: Base, sol: Base, quote: PairQuote) -> Bps:
-    """|E - S| / max(E, S) of what is held, at the mids of now."""
-    return imbalance(notional(quote.eth.mid, eth), notional(quote.sol.mid, sol))
+def marked(held: Held, quote: PairQuote) -> Bps:
+    """How far apart the legs of what is held are at the mids of now, by the pair's own hedge ratio."""
+    eth, sol = notional(quote.eth.mid, held.eth.amount), notional(quote.sol.mid, held.sol.amount)
+    return imbalance(eth, sol, held.hedge_ratio)

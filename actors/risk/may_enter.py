@@ -569,6 +569,14 @@ def leg_notional_denial(ballot: LegBallot) -> Denial | None:
     )
 
 
+def hedge_ratio_denial(ballot: LegBallot) -> Denial | None:
+    """Is the pair hedged as the configuration of this leg says?"""
+    plan, ours = ballot.plan, ballot.settings.hedge_ratio
+    if plan.ratio == ours:
+        return None
+    return Denial("HEDGE_RATIO", f"the plan has hedge_ratio {plan.ratio.text()}, configured is {ours.text()}")
+
+
 LEG: EntryStage[LegBallot] = EntryStage(
     "eth_leg and sol_leg, each",
     "of its own half, before it builds and signs its order (OFF_LATTICE or BAD_ORDER when it cannot)",
@@ -579,6 +587,12 @@ LEG: EntryStage[LegBallot] = EntryStage(
             lambda ballot: connection_denial(ballot.plan, () if ballot.connected else (ballot.leg,)),
             "The leg alone knows its socket now; the supervisor's answer may be a moment old.",
             every_plan=True,
+        ),
+        Condition(
+            "the pair's hedge ratio is the configured `hedge_ratio`",
+            ("HEDGE_RATIO",),
+            hedge_ratio_denial,
+            "Before its size: how large a leg is to be beside the other follows from it.",
         ),
         Condition(
             "its opening order is within `limits.max_leg_notional`",

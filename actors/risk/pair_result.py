@@ -8,7 +8,8 @@
     + funding                                   received since the pair was entered
 
 So the result of a pair that has just been entered is what a round trip costs, with a minus sign. Basis points
-are of what both legs together were worth when entered: 2,000 USD for a target of 1,000 USD per leg.
+are of what both legs together were worth when entered: 2,000 USD for a target of 1,000 USD per leg. All of it
+is about real dollars, whatever the hedge ratio is.
 """
 
 import msgspec
@@ -47,14 +48,18 @@ def pair_result(held: Held, quote: PairQuote, rules: VenueRules) -> PairResult |
     return _result((held.eth, held.sol), quote, fees, held.funding)
 
 
-def result_at_once(target: Quote, quote: PairQuote, terms: PairTerms, sign: int) -> PairResult | None:
-    """What a pair of `target` USD per leg would come to if it were entered at these books (long ETH for a
-    `sign` of +1) and closed at them again. None where a size step is worth more than that.
+def result_at_once(
+    worth: tuple[Quote, Quote], quote: PairQuote, terms: PairTerms, sign: int
+) -> PairResult | None:
+    """What a pair whose legs are `worth` so many USD, ETH's and SOL's, would come to if it were entered at
+    these books (long ETH for a `sign` of +1) and closed at them again. None where a size step is worth more
+    than that.
     """
     fees, legs = (terms.eth.taker_fee, terms.sol.taker_fee), []
     steps = terms.eth.size_step, terms.sol.size_step
-    for book, fee, step, side in zip((quote.eth, quote.sol), fees, steps, (sign, -sign), strict=True):
-        amount = side * (target * ONE // book.mid // step * step)
+    books, sides = (quote.eth, quote.sol), (sign, -sign)
+    for book, fee, step, side, usd in zip(books, fees, steps, sides, worth, strict=True):
+        amount = side * (usd * ONE // book.mid // step * step)
         if not amount:
             return None
         paid, _ = _traded_for(book, amount)

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actors.market_data.cost_curve import BASIS
-from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide, usd_of
+from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide
 from actors.sizing.verdict_words import too_far_apart
 from messages.sizing import Leg, Verdict
-from messages.units import ONE, Bps, Quote
+from messages.units import ONE, Bps, Quote, Rate
 
 __all__ = ["Attainability", "Bound", "RatioRoom", "attainable", "ratio_room"]
 
@@ -65,6 +65,7 @@ def attainable(
     max_imbalance: Bps,
     planning_margin: Bps,
     max_deviation: Bps,
+    hedge_ratio: Rate,
     lowest: Quote | None = None,
 ) -> Attainability:
     """`directions`: per direction the sides of ETH's and SOL's book that it takes. Bounds are looked for from
@@ -74,18 +75,25 @@ def attainable(
     """
     if not directions:
         raise ValueError("no direction to trade in")
-    bounds = {
-        "max_imbalance": max_imbalance,
-        "planning_margin": planning_margin,
-        "max_deviation": max_deviation,
-    }
-    searches = [Search.of(target, eth, sol, **bounds) for eth, sol in directions]
+    searches = [
+        Search.of(
+            target,
+            eth,
+            sol,
+            max_imbalance=max_imbalance,
+            planning_margin=planning_margin,
+            max_deviation=max_deviation,
+            hedge_ratio=hedge_ratio,
+        )
+        for eth, sol in directions
+    ]
+    ask = searches[0].ask  # but for the floors, every direction's is the same
     judged = [search.judged() for search in searches]
     at = next((index for index, each in enumerate(judged) if not each.met), 0)
     met = judged[at].met
     smallest = always = None
     if target > 0:
-        start = (target if lowest is None else max(lowest, Quote(CENT // ONE))) * ONE
+        start = ask.cost_of(target if lowest is None else max(lowest, CENT // ONE))
         smallest = _bound(_common_smallest(searches, start), start, searches)
         found = [search.always(start) for search in searches]
         common = None if None in found else max(each for each in found if each is not None)
@@ -93,7 +101,7 @@ def attainable(
     nearest = (
         smallest
         if smallest is None or smallest.target >= target
-        else _bound(_common_smallest(searches, target * ONE), target * ONE, searches)
+        else _bound(_common_smallest(searches, ask.target), ask.target, searches)
     )
     advised = (
         (None if nearest is None else nearest.target),
@@ -114,18 +122,19 @@ class RatioRoom(NamedTuple):
     down: Bps
 
 
-def ratio_room(eth: Quote, sol: Quote, promise: Bps) -> RatioRoom:
+def ratio_room(eth: Quote, sol: Quote, promise: Bps, hedge_ratio: Rate) -> RatioRoom:
     """The room of a pair whose legs are worth `eth` and `sol` USD (unsigned, x18) until |E - S| / max(E, S)
-    is more than `promise`.
+    is more than `promise`, S over the hedge ratio.
 
-    With f times the ratio it holds while f E (1 - promise) <= S and S (1 - promise) <= f E. Raises
+    With f times the prices' ratio it holds while f E (1 - promise) <= S and S (1 - promise) <= f E. Raises
     `ValueError` for a leg that is worth nothing.
     """
     if eth <= 0 or sol <= 0:
         raise ValueError("a leg that is worth nothing has no ratio to the other one")
     within = BASIS - promise
-    up = Bps((sol * BASIS - eth * within) * BASIS // (eth * within)) if within > 0 else None
-    return RatioRoom(up, Bps((eth * BASIS - sol * within) // eth))
+    one, other = eth * hedge_ratio, sol * ONE
+    up = Bps((other * BASIS - one * within) * BASIS // (one * within)) if within > 0 else None
+    return RatioRoom(up, Bps((one * BASIS - other * within) // one))
 
 
 def _common_smallest(searches: Sequence[Search], lowest: int) -> int | None:
@@ -142,14 +151,15 @@ def _common_smallest(searches: Sequence[Search], lowest: int) -> int | None:
 
 
 def _bound(target: int | None, start: int, searches: Sequence[Search]) -> Bound | None:
-    found = usd_of(target)
-    if target is None or found is None:
+    if target is None:
         return None
+    ask = searches[0].ask
+    found = ask.usd_of(target)
     if target == start:
         return Bound(found, None, None, "")
     # The search has shown that a cent less is not met: where each leg of each direction has a quantity, it is
     # the balance that is missing.
-    obstacles = (search.nothing_fits(max(start, target - CENT)) for search in searches)
+    obstacles = (search.nothing_fits(max(start, target - ask.cent)) for search in searches)
     below = next((each for each in obstacles if each is not None), None)
-    below = below or Obstacle("imbalance", None, too_far_apart(Bps(searches[0].ask.promise)))
+    below = below or Obstacle("imbalance", None, too_far_apart(Bps(ask.promise), ask.hedge_ratio))
     return Bound(found, *below)

@@ -7,6 +7,10 @@ small fall does not make the exit unsendable). |E - S| / max(E, S) is their imba
 planning goal the one of least |E + S - 2T| is taken; if no pair reaches the goal, the one of least imbalance;
 ties go to less imbalance, then to the smaller pair.
 
+With a hedge ratio r = p / q all of this is about E and S / r instead of E and S. Nothing is divided for it:
+whatever is compared is p E and q S, so every cost and every target in here is *weighted* (`hedge_weights`),
+and the search itself knows of no ratio. With r = 1 both weights are 1.
+
 How it stays cheap without giving up exactness:
 
 1. For one count of the coarser leg, costing C, the admissible costs of the finer leg form the interval
@@ -24,8 +28,8 @@ How it stays cheap without giving up exactness:
    found before anything else. A million dollars per leg has 35,000 counts of SOL; 65 left-overs and two or
    three counts are looked at.
 
-Costs are compared undivided (USD x36, or that over the common divisor) and by cross-multiplication: no ratio
-is ever rounded before it has been decided upon.
+Costs are compared undivided (USD x36, weighted, or that over the common divisor) and by cross-multiplication:
+no ratio is ever rounded before it has been decided upon.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,9 +40,10 @@ import msgspec
 from actors.market_data.cost_curve import BASIS, SQUARE, LotCurve
 from actors.sizing.closest import Question, closest_points
 from actors.sizing.verdict_words import LegBounds, elsewhere, nothing_fits, unbalanced
+from messages.amounts import legs_words, round_usd
 from messages.market import Level
 from messages.sizing import Leg, Verdict
-from messages.units import ONE, Base, Bps, Quote, imbalance
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Quote, Rate, hedge_weights, imbalance
 
 REACH = 100
 """How many times the target `smallest_target` and `always_from` look ahead."""
@@ -70,12 +75,17 @@ class TakenSide(msgspec.Struct, frozen=True):
 
 
 class Pair(NamedTuple):
-    """A point of the lattice: lots and their undivided costs."""
+    """A point of the lattice: lots and their undivided, weighted costs."""
 
     eth_lots: int
     sol_lots: int
     eth: int
     sol: int
+
+    @property
+    def imbalance(self) -> Bps:
+        """Of the weighted costs: what the legs are apart by the hedge ratio of the search."""
+        return imbalance(self.eth, self.sol, DOLLAR_NEUTRAL)
 
     def within(self, promise: int) -> bool:
         """Is the imbalance at most `promise` (Bps x18)?"""
@@ -97,7 +107,7 @@ class Pair(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Undivided costs (USD x36) allowed for one leg, both ends included."""
+    """Undivided, weighted costs allowed for one leg, both ends included."""
 
     low: int
     high: int
@@ -106,9 +116,10 @@ class Window(NamedTuple):
 class Lattice:
     """Both legs' cost curves. The coarser leg (dearer lots) is scanned, the finer one is solved for."""
 
-    def __init__(self, eth: TakenSide, sol: TakenSide) -> None:
-        self.eth = LotCurve(eth.levels, eth.step)
-        self.sol = LotCurve(sol.levels, sol.step)
+    def __init__(self, eth: TakenSide, sol: TakenSide, weights: tuple[int, int]) -> None:
+        """`weights` of ETH's and SOL's costs: see `hedge_weights`."""
+        self.eth = LotCurve(eth.levels, eth.step, weights[0])
+        self.sol = LotCurve(sol.levels, sol.step, weights[1])
         self._eth_scanned = self.eth.lot_cost > self.sol.lot_cost
         self._scanned, self._solved = (self.eth, self.sol) if self._eth_scanned else (self.sol, self.eth)
         self.counts_left = COUNTS_MAX
@@ -223,8 +234,8 @@ class Lattice:
 
 
 class SizingRequest(NamedTuple):
-    """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from the
-    venue's minimum notionals; and what the search begins with, which follows from these.
+    """What is asked, undivided and weighted: the target, the deviation and the promise (Bps x18), the two
+    floors from the venue's minimum notionals; and what the search begins with, which follows from these.
     """
 
     target: int
@@ -234,6 +245,9 @@ class SizingRequest(NamedTuple):
     question: Question
     at_target: tuple[Window, Window]
     """The costs allowed to ETH and SOL for the target itself."""
+    hedge_ratio: Rate
+    weights: tuple[int, int]
+    """Of ETH's and SOL's costs, by the hedge ratio."""
 
     @classmethod
     def of(
@@ -244,12 +258,35 @@ class SizingRequest(NamedTuple):
         max_imbalance: Bps,
         planning_margin: Bps,
         max_deviation: Bps,
+        hedge_ratio: Rate,
     ) -> "SizingRequest":
-        """`target` USD per leg, and the venue's minimum notionals of ETH and SOL."""
-        eth, sol = (_over(minimum * ONE * MINIMUM_PERCENT, 100) for minimum in minimums)
-        question = Question.of(2 * target * ONE, max_imbalance - planning_margin)
-        at_target = _windows(target * ONE, target * ONE, max_deviation, (eth, sol))
-        return cls(target * ONE, max_deviation, max_imbalance, (eth, sol), question, at_target)
+        """`target` USD of ETH and `hedge_ratio` times as many of SOL, and the venue's minimum notionals of
+        both.
+        """
+        weights = hedge_weights(hedge_ratio)
+        eth, sol = (
+            _over(minimum * ONE * MINIMUM_PERCENT, 100) * weight
+            for minimum, weight in zip(minimums, weights, strict=True)
+        )
+        wanted = target * ONE * weights[0]
+        question = Question.of(2 * wanted, max_imbalance - planning_margin)
+        at_target = _windows(wanted, wanted, max_deviation, (eth, sol))
+        return cls(
+            wanted, max_deviation, max_imbalance, (eth, sol), question, at_target, hedge_ratio, weights
+        )
+
+    def cost_of(self, usd: int) -> int:
+        """USD of ETH (x18) as the search has them, undivided and weighted."""
+        return usd * ONE * self.weights[0]
+
+    def usd_of(self, cost: int) -> Quote:
+        """The reverse, rounded down."""
+        return Quote(cost // (ONE * self.weights[0]))
+
+    @property
+    def cent(self) -> int:
+        """`CENT`, weighted as a target is."""
+        return CENT * self.weights[0]
 
     def windows(self, low: int, high: int) -> tuple[Window, Window]:
         """The costs allowed to ETH and SOL when the smallest target is `low` and the largest `high`."""
@@ -262,7 +299,8 @@ class SizingRequest(NamedTuple):
 
     def target_of(self, pair: Pair, lowest: int) -> int:
         """The smallest target that may be this large: `lowest`, or one above it in whole cents."""
-        return max(lowest, _over(max(pair.eth, pair.sol) * BASIS, (BASIS + self.deviation) * CENT) * CENT)
+        cent = self.cent
+        return max(lowest, _over(max(pair.eth, pair.sol) * BASIS, (BASIS + self.deviation) * cent) * cent)
 
     def admits(self, pair: Pair, lowest: int) -> bool:
         """May `target_of` this pair also be as small as its smaller leg, and is it within `far`?"""
@@ -305,7 +343,7 @@ class Search:
         reached whose price or amount is not.
         """
         self.sides = eth, sol
-        self.lattice = Lattice(eth, sol)
+        self.lattice = Lattice(eth, sol, ask.weights)
         self.ask = ask
 
     @classmethod
@@ -318,6 +356,7 @@ class Search:
         max_imbalance: Bps,
         planning_margin: Bps,
         max_deviation: Bps,
+        hedge_ratio: Rate,
     ) -> "Search":
         """For one target alone; who asks at every quote keeps the request. Raises as the constructor."""
         ask = SizingRequest.of(
@@ -326,6 +365,7 @@ class Search:
             max_imbalance=max_imbalance,
             planning_margin=planning_margin,
             max_deviation=max_deviation,
+            hedge_ratio=hedge_ratio,
         )
         return cls(ask, eth, sol)
 
@@ -360,16 +400,20 @@ class Search:
             if obstacle is None:
                 raise AssertionError("both legs have admissible quantities, and yet no pair was found")
             return obstacle
-        found = imbalance(pair.eth, pair.sol)
-        words = unbalanced(Quote(ask.target // ONE), Bps(ask.promise), found, *self.amounts(judged))
+        wanted = legs_words(ask.usd_of(ask.target), ask.hedge_ratio, round_usd)
+        words = unbalanced(wanted, Bps(ask.promise), pair.imbalance, *self.amounts(judged))
         return Obstacle("imbalance", None, words)
 
     def answer(self, judged: Judged, *, advise: bool = False) -> Verdict:
         """What was found, with the advice of `size_pair`."""
-        target = self.ask.target
+        ask, target = self.ask, self.ask.target
         smallest = target if judged.met else self.smallest(target) if target > 0 else None
         always = self.always(target) if advise and target > 0 else None
-        return self.verdict(judged, usd_of(smallest), usd_of(always))
+        return self.verdict(
+            judged,
+            None if smallest is None else ask.usd_of(smallest),
+            None if always is None else ask.usd_of(always),
+        )
 
     def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
         """What was found, with this advice, in the words that people read."""
@@ -387,9 +431,9 @@ class Search:
             "met" if judged.met else "best_effort",
             judged.thin,
             *self.amounts(judged),
-            Quote(pair.eth // ONE),
-            Quote(pair.sol // ONE),
-            imbalance(pair.eth, pair.sol),
+            Quote(pair.eth // (ONE * self.ask.weights[0])),
+            Quote(pair.sol // (ONE * self.ask.weights[1])),
+            pair.imbalance,
             reason,
             smallest,
             always,
@@ -403,7 +447,10 @@ class Search:
             return Obstacle("no_target", None, "a target must be above 0 USD per leg.")
         lattice, ask = self.lattice, self.ask
         legs: tuple[tuple[Leg, LotCurve], ...] = (("eth", lattice.eth), ("sol", lattice.sol))
-        for (leg, curve), window, floor in zip(legs, ask.windows(target, target), ask.floors, strict=True):
+        shares = (DOLLAR_NEUTRAL, ask.hedge_ratio)
+        for (leg, curve), window, floor, share in zip(
+            legs, ask.windows(target, target), ask.floors, shares, strict=True
+        ):
             if curve.around(window.low, window.low, window.high):
                 continue
             source: Source = (
@@ -414,7 +461,8 @@ class Search:
                 else "lot_step"
             )
             costs = (curve.cost_all, window.low, window.high, floor)
-            bounds = LegBounds(leg.upper(), Base(curve.step), *(Quote(cost // ONE) for cost in costs))
+            usd = (Quote(cost // (ONE * curve.weight)) for cost in costs)
+            bounds = LegBounds(leg.upper(), Base(curve.step), share, *usd)
             return Obstacle(source, leg, nothing_fits(source, bounds, Bps(ask.deviation)))
         return None
 
@@ -455,22 +503,22 @@ class Search:
             return None
         if reached <= lowest * (BASIS + ask.deviation):
             return lowest
-        found = _over(reached, (BASIS + ask.deviation) * CENT) * CENT
+        found = _over(reached, (BASIS + ask.deviation) * ask.cent) * ask.cent
         return found if found <= ask.far else None
 
 
 def size_pair(
     target: Quote,
-    eth: TakenSide,
-    sol: TakenSide,
+    sides: tuple[TakenSide, TakenSide],
     *,
     max_imbalance: Bps,
     planning_margin: Bps,
     max_deviation: Bps,
+    hedge_ratio: Rate = DOLLAR_NEUTRAL,
     advise: bool = False,
 ) -> Verdict:
-    """The best pair of quantities (unsigned, on the steps) for `target` USD per leg, judged against
-    `max_imbalance`.
+    """The best pair of quantities (unsigned, on the steps) for `target` USD of ETH and `hedge_ratio` times as
+    many of SOL, judged against `max_imbalance`. `sides` are ETH's and SOL's.
 
     A verdict that is not `met` always carries the smallest target that would be; `always_from` only when
     `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty side and for a price,
@@ -478,11 +526,11 @@ def size_pair(
     """
     search = Search.of(
         target,
-        eth,
-        sol,
+        *sides,
         max_imbalance=max_imbalance,
         planning_margin=planning_margin,
         max_deviation=max_deviation,
+        hedge_ratio=hedge_ratio,
     )
     return search.answer(search.judged(), advise=advise)
 
@@ -494,6 +542,7 @@ def possible_near(
     *,
     max_imbalance: Bps,
     max_deviation: Bps,
+    hedge_ratio: Rate,
     near: Bps,
 ) -> bool:
     """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within
@@ -504,14 +553,18 @@ def possible_near(
     """
     if target <= 0:
         return False
-    windows = SizingRequest.of(
+    ask = SizingRequest.of(
         target,
         (sides[0].min_notional, sides[1].min_notional),
         max_imbalance=max_imbalance,
         planning_margin=Bps(0),
         max_deviation=max_deviation,
-    ).windows(target * ONE, largest * ONE)
-    lots = [side.step * side.levels[0].price for side in sides]
+        hedge_ratio=hedge_ratio,
+    )
+    windows = ask.windows(ask.target, ask.cost_of(largest))
+    lots = [
+        side.step * side.levels[0].price * weight for side, weight in zip(sides, ask.weights, strict=True)
+    ]
     counts = [
         range(
             _over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1
@@ -540,11 +593,6 @@ def _meet(one: Window, other: Window, promise: Bps) -> bool:
         return False
     gap, larger = max((one.low - other.high, one.low), (other.low - one.high, other.low))
     return gap <= 0 or gap * BASIS <= promise * larger
-
-
-def usd_of(cost: int | None) -> Quote | None:
-    """Undivided costs (USD x36) as USD (x18), rounded down; None stays None."""
-    return None if cost is None else Quote(cost // ONE)
 
 
 def _windows(low: int, high: int, deviation: int, floors: tuple[int, int]) -> tuple[Window, Window]:

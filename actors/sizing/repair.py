@@ -18,6 +18,9 @@ Only plans are compared of which every order can be sent, is within `max_slippag
 exposure at the mids of now; and among those that keep a pair, only such as keep the promise at the prices
 paid and expected. Flattening is always possible (it is tried at worse and worse prices), so there is always
 an answer.
+
+Which leg leads, what is balanced and what is exposed goes by the hedge ratio of the pair: dollars are
+compared `weighted` (`hedge_weights`). What an order costs, and whether it can be sent, is about its own.
 """
 
 from collections.abc import Iterator
@@ -31,8 +34,8 @@ from actors.sizing.lattice import Lattice, Pair, TakenSide, Window
 from messages.lifecycle import Held
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
-from messages.sizing import Leg
-from messages.units import ONE, Base, Bps, Price, Quote, imbalance, notional
+from messages.sizing import LEGS, Leg
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Price, Quote, hedge_weights, imbalance, notional
 from venue.protocol import PairTerms, ProductTerms
 
 Name = Literal["complete", "trim", "adjust", "flatten"]
@@ -57,6 +60,8 @@ class LegPosition(msgspec.Struct, frozen=True):
     paid: Price
     book: LegQuote
     rules: ProductTerms
+    weight: int
+    """What its dollars are taken times, where they are compared with the other leg's."""
 
     @property
     def within_wanted(self) -> bool:
@@ -66,9 +71,9 @@ class LegPosition(msgspec.Struct, frozen=True):
         return self.wanted != 0 and self.held * self.wanted >= 0 and abs(self.held) <= abs(self.wanted)
 
     @property
-    def notional(self) -> Quote:
-        """USD (x18) paid for what is held, by the average price paid."""
-        return notional(self.paid, self.held)
+    def weighted(self) -> int:
+        """USD (x18) paid for what is held, by the average price paid, weighted."""
+        return notional(self.paid, self.held) * self.weight
 
     def spent(self, amount: int) -> int:
         """USD that an order takes, book walk; what the book does not hold is reckoned at its last price."""
@@ -102,9 +107,12 @@ class LegPosition(msgspec.Struct, frozen=True):
 
 def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
     """The way of least cost. Ties go to the one that keeps more of the pair."""
-    eth = LegPosition(held.eth.amount, held.eth.wanted, held.eth.vwap or quote.eth.mid, quote.eth, rules.eth)
-    sol = LegPosition(held.sol.amount, held.sol.wanted, held.sol.vwap or quote.sol.mid, quote.sol, rules.sol)
-    legs: dict[Leg, LegPosition] = {"eth": eth, "sol": sol}
+    weights = hedge_weights(held.hedge_ratio)
+    legs: dict[Leg, LegPosition] = {
+        leg: LegPosition(part.amount, part.wanted, part.vwap or book.mid, book, rules.product(leg), weight)
+        for leg, book, weight in zip(LEGS, (quote.eth, quote.sol), weights, strict=True)
+        for part in [held.leg(leg)]
+    }
     part_of_it = all(leg.within_wanted for leg in legs.values())
     finals = _finals(legs, settings) if part_of_it else ()
     ways = [_way(legs, name, final) for name, final in finals if _allowed(legs, final, settings)]
@@ -123,13 +131,13 @@ def _finals(legs: dict[Leg, LegPosition], settings: Settings) -> Iterator[tuple[
     eth, sol = legs["eth"], legs["sol"]
     if (eth.held == eth.wanted) != (sol.held == sol.wanted):
         # Does the completed pair keep the promise, at the prices paid and the one expected?
-        completed = (
-            leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0)
+        one, other = (
+            leg.weighted + (leg.spent(leg.wanted - leg.held) * leg.weight if leg.wanted != leg.held else 0)
             for leg in legs.values()
         )
-        if imbalance(*completed) <= settings.max_imbalance:
+        if imbalance(one, other, DOLLAR_NEUTRAL) <= settings.max_imbalance:
             yield "complete", (eth.wanted, sol.wanted)
-    order: tuple[Leg, Leg] = ("eth", "sol") if eth.notional >= sol.notional else ("sol", "eth")
+    order: tuple[Leg, Leg] = ("eth", "sol") if eth.weighted >= sol.weighted else ("sol", "eth")
     for name, window in _windows(legs[order[0]], legs[order[1]]).items():
         pair = _reachable(legs, order, window, settings)
         if pair is not None:
@@ -143,13 +151,13 @@ def _finals(legs: dict[Leg, LegPosition], settings: Settings) -> Iterator[tuple[
 
 
 def _windows(leading: LegPosition, lagging: LegPosition) -> dict[Name, Window]:
-    """Per way, what the lagging leg may have cost in the end (undivided): what it has, or at least the
-    smallest order more.
+    """Per way, what the lagging leg may have cost in the end (undivided, weighted): what it has, or at least
+    the smallest order more.
     """
-    paid, least = lagging.notional, lagging.rules.min_notional
+    paid, least = lagging.weighted, lagging.rules.min_notional * lagging.weight
     return {
         "trim": Window(paid * ONE, paid * ONE),
-        "adjust": Window((paid + least) * ONE, 2 * leading.notional * ONE),
+        "adjust": Window((paid + least) * ONE, 2 * leading.weighted * ONE),
     }
 
 
@@ -168,9 +176,9 @@ def _reachable(
     if not all(sides.values()):
         return None
     eth, sol = (TakenSide(sides[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
-    target = legs[leading].notional * ONE
+    target = legs[leading].weighted * ONE
     windows = {leading: Window(1, target), lagging: window}
-    return Lattice(eth, sol).closest(
+    return Lattice(eth, sol, (legs["eth"].weight, legs["sol"].weight)).closest(
         (windows["eth"], windows["sol"]), Question.of(2 * target, settings.max_imbalance)
     )
 
@@ -194,12 +202,12 @@ def _completing(leg: LegPosition) -> tuple[Level, ...]:
 
 def _allowed(legs: dict[Leg, LegPosition], final: tuple[int, int], settings: Settings) -> bool:
     """Is there an order at all, can each be sent, and does each by itself lower the exposure?"""
-    exposed = sum(leg.held * leg.book.mid for leg in legs.values())
+    exposed = sum(leg.held * leg.book.mid * leg.weight for leg in legs.values())
     orders = [
         (leg, after - leg.held) for leg, after in zip(legs.values(), final, strict=True) if after != leg.held
     ]
     return bool(orders) and all(
         leg.sendable(amount, settings.max_slippage, increases=amount * leg.wanted > 0)
-        and abs(exposed + amount * leg.book.mid) < abs(exposed)
+        and abs(exposed + amount * leg.book.mid * leg.weight) < abs(exposed)
         for leg, amount in orders
     )

@@ -38,7 +38,7 @@ from messages.lifecycle import Denial, Directive, Held, Waiting
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
-from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
 from venue.closing import Closing, closing, hedged, liquidation_near
 from venue.protocol import UNTRADABLE, ProductRules, VenueRules
 
@@ -135,6 +135,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             max_imbalance=settings.max_imbalance,
             planning_margin=settings.planning_margin,
             max_deviation=settings.max_deviation,
+            hedge_ratio=settings.hedge_ratio,
         )
 
     def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
@@ -284,6 +285,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             sides,
             max_imbalance=promise,
             max_deviation=settings.max_deviation,
+            hedge_ratio=settings.hedge_ratio,
             near=NEAR,
         )
 
@@ -334,6 +336,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             max_imbalance=settings.max_imbalance,
             planning_margin=settings.planning_margin,
             max_deviation=settings.max_deviation,
+            hedge_ratio=settings.hedge_ratio,
             lowest=lowest,
         )
 
@@ -553,10 +556,13 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         eth = self._order(quote.eth, rules.eth, amounts[0], slippage, reduce_only=closes[0])
         sol = self._order(quote.sol, rules.sol, amounts[1], slippage, reduce_only=closes[1])
         eth_age, sol_age = quote.age_ms(look.now_ms)
+        ratio = settings.hedge_ratio if purpose == "enter" else look.held.hedge_ratio
         # A plan of one leg has no imbalance of its own.
         both = eth.amount and sol.amount
         planned = (
-            imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if both else Bps(0)
+            imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount), ratio)
+            if both
+            else Bps(0)
         )
         return SizingPlan(
             0,
@@ -578,6 +584,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             self._depth(quote.eth, eth.amount),
             self._depth(quote.sol, sol.amount),
             settings.max_spread if purpose == "enter" else Bps(0),
+            hedge_ratio=None if ratio == DOLLAR_NEUTRAL else ratio,
         )
 
 

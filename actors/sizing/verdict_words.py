@@ -6,13 +6,13 @@ Dollars are shown to the cent; what is computed with is never these texts.
 from typing import NamedTuple
 
 from messages.amounts import percent_above, round_usd, short_percent
-from messages.units import Base, Bps, Quote
+from messages.units import DOLLAR_NEUTRAL, Base, Bps, Quote, Rate
 
 
-def unbalanced(target: Quote, promise: Bps, found: Bps, eth: Base, sol: Base) -> str:
-    """The best pair there is does not keep the promise."""
+def unbalanced(wanted: str, promise: Bps, found: Bps, eth: Base, sol: Base) -> str:
+    """The best pair there is does not keep the promise. `wanted`: what the legs are to be worth."""
     best = f"best {percent_above(found, promise)} ({eth.text()} ETH / {sol.text()} SOL)"
-    return f"{round_usd(target)} USD per leg cannot be balanced to {short_percent(promise)} here: {best}."
+    return f"{wanted} cannot be balanced to {short_percent(promise)} here: {best}."
 
 
 class LegBounds(NamedTuple):
@@ -20,6 +20,8 @@ class LegBounds(NamedTuple):
 
     leg: str
     step: Base
+    share: Rate
+    """Of the target, what this leg is to be worth: 1, or the hedge ratio."""
     holds: Quote
     low: Quote
     high: Quote
@@ -29,21 +31,25 @@ class LegBounds(NamedTuple):
 
 def nothing_fits(source: str, bounds: LegBounds, deviation: Bps) -> str:
     """Why not one quantity of this leg is allowed, and where each bound comes from."""
-    leg, step, holds, low, high, floor = bounds
+    leg, step, share, holds, low, high, floor = bounds
     apart = short_percent(deviation)
-    most = f"{round_usd(high)} USD (target + max_deviation of {apart})"
+    target = "target" if share == DOLLAR_NEUTRAL else f"{share.text()} x target"
+    most = f"{round_usd(high)} USD ({target} + max_deviation of {apart})"
     if source == "min_notional":
         return f"the venue's minimum for {leg}, {round_usd(floor)} USD with 5 % in reserve, is above {most}."
-    bound = "minimum of the venue + 5 %" if low == floor else f"target - max_deviation of {apart}"
+    bound = "minimum of the venue + 5 %" if low == floor else f"{target} - max_deviation of {apart}"
     least = f"{round_usd(low)} USD ({bound})"
     if source == "book_depth":
         return f"the visible {leg} book is too thin: it holds {round_usd(holds)} USD, {least} are needed."
     return f"no whole number of {leg} lots of {step.text()} costs between {least} and {most}."
 
 
-def too_far_apart(promise: Bps) -> str:
+def too_far_apart(promise: Bps, hedge_ratio: Rate) -> str:
     """Each leg has quantities, and no two of them are balanced."""
-    return f"no two quantities of ETH and SOL cost the same to {short_percent(promise)}."
+    if hedge_ratio == DOLLAR_NEUTRAL:
+        return f"no two quantities of ETH and SOL cost the same to {short_percent(promise)}."
+    share = hedge_ratio.text()
+    return f"no two quantities of ETH and SOL cost 1 : {share} to {short_percent(promise)}."
 
 
 def elsewhere(smallest: Quote | None, always: Quote | None, too_thin: bool) -> str:

@@ -11,8 +11,8 @@ from actors.risk.limits import FEES, short_of_margin
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, short, warn
 from commands.output.words import COMMAND
-from messages.amounts import grouped, usd
-from messages.units import ONE, Base, Quote
+from messages.amounts import legs_words, usd
+from messages.units import ONE, Base, Quote, legs_of
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer
 
@@ -116,9 +116,10 @@ async def margin(known: AnsweredVenue) -> Finding:
     if has < needs:
         found, cure = short_of_margin(needs, has, known.settings)
         return fail("margin", found, cure, "MARGIN")
+    wanted = legs_words(known.settings.target, known.settings.hedge_ratio)
     return ok(
         "margin",
-        f"{usd(has)} USDT0 free, a pair of {grouped(known.settings.target)} USD per leg takes {usd(needs)}",
+        f"{usd(has)} USDT0 free, a pair of {wanted} takes {usd(needs)}",
     )
 
 
@@ -126,13 +127,18 @@ def margin_for(known: AnsweredVenue) -> Quote:
     """USDT0 (x18) of initial health that a pair of the target takes at the worse side of each product,
     with four taker fees and the buffer.
     """
-    target, limits, pair = known.settings.target, known.settings.limits, known.rules.terms()
-    weights = sum(
-        max(ONE - product.long_weight_initial, product.short_weight_initial - ONE)
-        + FEES // 2 * product.taker_fee
-        for product in (pair.eth, pair.sol)
+    settings, pair = known.settings, known.rules.terms()
+    taken = sum(
+        worth
+        * (
+            max(ONE - product.long_weight_initial, product.short_weight_initial - ONE)
+            + FEES // 2 * product.taker_fee
+        )
+        for worth, product in zip(
+            legs_of(settings.target, settings.hedge_ratio), (pair.eth, pair.sol), strict=True
+        )
     )
-    return Quote(target * weights // ONE * (ONE + limits.margin_buffer) // ONE)
+    return Quote(taken // ONE * (ONE + settings.limits.margin_buffer) // ONE)
 
 
 async def positions(known: AnsweredVenue) -> Finding:

@@ -6,8 +6,8 @@ from commands.access.prices import books_now
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, warn
 from commands.output.words import clock_time
-from messages.amounts import grouped, percent, rate_bps, usd
-from messages.units import ONE, Quote
+from messages.amounts import legs_words, percent, rate_bps, usd
+from messages.units import ONE, Quote, legs_of
 from venue.nado.linked import fee_tier
 from venue.nado.socket import open_socket
 
@@ -136,11 +136,10 @@ async def fees(known: AnsweredVenue) -> Finding:
     rates = f"tier {tier}: taker {rate_bps(eth.taker_fee)} bp, maker {rate_bps(eth.maker_fee)} bp"
     if (eth.taker_fee, eth.maker_fee) != (sol.taker_fee, sol.maker_fee):
         rates += f"; SOL taker {rate_bps(sol.taker_fee)} bp, maker {rate_bps(sol.maker_fee)} bp"
-    cost = Quote(2 * known.settings.target * (eth.taker_fee + sol.taker_fee) // ONE)
-    return ok(
-        "fees",
-        f"{rates}; a cycle of {grouped(known.settings.target)} USD per leg pays {usd(cost)} USD",
-    )
+    target, ratio = known.settings.target, known.settings.hedge_ratio
+    worth = legs_of(target, ratio)
+    cost = Quote(2 * (worth[0] * eth.taker_fee + worth[1] * sol.taker_fee) // ONE)
+    return ok("fees", f"{rates}; a cycle of {legs_words(target, ratio)} pays {usd(cost)} USD")
 
 
 async def minimum(known: AnsweredVenue) -> Finding:
@@ -167,8 +166,8 @@ async def minimum(known: AnsweredVenue) -> Finding:
         return ok("minimum", f"{cannot(settings, verdict)} when_unbalanced lets it be traded")
     pair = f"{verdict.eth.text()} ETH / {verdict.sol.text()} SOL"
     found = (
-        f"{grouped(settings.target)} USD per leg is {pair} at current prices, {percent(verdict.imbalance)}"
-        " apart"
+        f"{legs_words(settings.target, settings.hedge_ratio)} is {pair} at current prices,"
+        f" {percent(verdict.imbalance)} apart"
     )
     if answer.always is not None and settings.target < answer.always.target:
         cure = advice(settings, verdict) or "expect skipped cycles"

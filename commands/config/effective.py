@@ -26,7 +26,7 @@ from commands.config.keys import (
     complaints,
     least_dead_man,
     remark,
-    room_for,
+    rooms_for,
     sign_remark,
     value_of,
     with_value,
@@ -288,12 +288,12 @@ def _derived(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dic
         # five cycles would end it long before the goal that somebody wrote
         settings = msgspec.structs.replace(settings, cycles=None)
         origins = origins | {"cycles": f"default with {until[0]}"}
-    room, enough = room_for(settings), settings.target * (settings.cycles or UNENDING) // 100
+    rooms, enough = rooms_for(settings), settings.target * (settings.cycles or UNENDING) // 100
     grown: list[tuple[str, int, str]] = [
         # before recv_time is over nobody can say that a run is dead
         ("guard.dead_man", least_dead_man(settings), "recv_time"),
-        ("limits.max_leg_notional", room, "target"),
-        ("limits.max_gross", 2 * room, "target"),
+        ("limits.max_leg_notional", max(rooms), "target"),
+        ("limits.max_gross", sum(rooms), "target"),
     ]
     if simulated:
         # one percent of the target for each cycle: a long run with play money should not end at a limit that

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from commands.config.ratio_text import Ratio
 from commands.config.units_text import (
     Bytes,
     CostLadder,
@@ -33,6 +34,7 @@ from commands.config.units_text import (
     spelt,
 )
 from commands.config.windows_text import DailyWindows, WeeklyWindows
+from messages.amounts import usd
 from messages.ranges import least_of
 from messages.settings import (
     HUNDRED_PERCENT,
@@ -43,11 +45,12 @@ from messages.settings import (
     WeeklyWindow,
     WhenUnbalanced,
 )
-from messages.units import ONE, Bps, Ms, Quote, Rate
+from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Ms, Quote, Rate, legs_of
 
 FORMS: Mapping[str, type[Text]] = {
     "percent": Percent,
     "factor": Factor,
+    "ratio": Ratio,
     "bytes": Bytes,
     "times": DurationOrRange,
     "amounts": UsdOrRange,
@@ -230,14 +233,16 @@ def _contradictions(settings: Settings) -> Iterator[Complaint]:
     if 2 * settings.max_clock_skew >= recv_time:
         saying = f"{said['max_clock_skew']} twice is not less than recv_time = {said['recv_time']}"
         yield "max_clock_skew", saying, Duration.write(recv_time // 8)
-    if limits.max_leg_notional < settings.target:
-        saying = (
-            f"{said['limits.max_leg_notional']} is less than target = {said['target']}: no leg could be sent"
-        )
-        yield "limits.max_leg_notional", saying, Usd.write(room_for(settings))
-    if limits.max_gross < 2 * settings.target:
-        saying = f"{said['limits.max_gross']} is less than both legs of target = {said['target']}"
-        yield "limits.max_gross", saying, Usd.write(Quote(2 * room_for(settings)))
+    wanted, rooms = legs_of(settings.target, settings.hedge_ratio), rooms_for(settings)
+    ratio = "" if settings.hedge_ratio == DOLLAR_NEUTRAL else f" with hedge_ratio = {said['hedge_ratio']}"
+    if limits.max_leg_notional < max(wanted):
+        least = f"target = {said['target']}"
+        least = least if wanted[0] >= wanted[1] else f"the {usd(wanted[1])} USD of SOL of {least}{ratio}"
+        saying = f"{said['limits.max_leg_notional']} is less than {least}: no leg could be sent"
+        yield "limits.max_leg_notional", saying, Usd.write(max(rooms))
+    if limits.max_gross < sum(wanted):
+        saying = f"{said['limits.max_gross']} is less than both legs of target = {said['target']}{ratio}"
+        yield "limits.max_gross", saying, Usd.write(Quote(sum(rooms)))
     if settings.min_hold > limits.max_hold:
         saying = f"{said['min_hold']} is longer than limits.max_hold = {said['limits.max_hold']}"
         yield "min_hold", saying, None
@@ -261,9 +266,10 @@ def least_dead_man(settings: Settings) -> Ms:
     return Ms(settings.recv_time + 2_000)
 
 
-def room_for(settings: Settings) -> Quote:
-    """The largest leg that this target can lead to: raised and deviating as allowed, and 5 % for slippage
-    and one lot. USD x18.
+def rooms_for(settings: Settings) -> tuple[Quote, Quote]:
+    """The largest legs, ETH's and SOL's, that this target can lead to: raised and deviating as allowed, and
+    5 % for slippage and one lot. USD x18.
     """
     raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
-    return Quote(raised * (settings.max_deviation + 10_500 * ONE) // HUNDRED_PERCENT)
+    largest = raised * (settings.max_deviation + 10_500 * ONE) // HUNDRED_PERCENT
+    return legs_of(largest, settings.hedge_ratio)

@@ -14,7 +14,7 @@ import msgspec
 from actors.ledger import Fold, LedgerError, Store
 from actors.ledger.exposure import FLAT, Pair, exposure
 from actors.ledger.orders import OrderPiece
-from messages.units import ONE, Base, Ms, Quote
+from messages.units import ONE, Base, Ms, Quote, net_exposure
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.throwaway import THROWAWAY_SENDER
@@ -30,7 +30,9 @@ class Change(NamedTuple):
 
 
 class Unhedged(msgspec.Struct, frozen=True):
-    """What was unhedged at worst. `leg` is the larger leg of the cycle with the largest integral, USD."""
+    """What was unhedged at worst. `leg` is the larger leg of the cycle with the largest integral, USD, SOL's
+    over the hedge ratio.
+    """
 
     worst: Quote = Quote(0)
     usd_s: Quote = Quote(0)
@@ -79,7 +81,9 @@ def agreed_pairs(ledger: Path) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: Collection[Pair]) -> Unhedged:
+def unhedged(
+    changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: Collection[Pair], hedge_ratio: int
+) -> Unhedged:
     """The worst of all cycles; each ends when nothing is held. What is still open counts until `until_ms`
     (venue time).
     """
@@ -88,8 +92,9 @@ def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: 
         sizes, largest = {"eth": 0, "sol": 0}, 0
         for piece in cycle:  # at the prices paid
             sizes[piece.leg] += piece.price * piece.amount // ONE
-            largest = max(largest, abs(sizes[piece.leg]))
-        worst, usd_s, *_ = exposure(cycle, agreed, until_ns=0 if _flat(cycle) else until_ms * 1_000_000)
+            largest = max(largest, abs(sizes["eth"]), net_exposure(0, sizes["sol"], hedge_ratio))
+        until_ns = 0 if _flat(cycle) else until_ms * 1_000_000
+        worst, usd_s, *_ = exposure(cycle, agreed, hedge_ratio, until_ns=until_ns)
         found.append(Unhedged(Quote(worst), Quote(usd_s), Quote(largest)))
     longest = max(found, key=lambda each: each.usd_s, default=Unhedged())
     left = tuple((product_id, Base(amount)) for product_id, amount in positions_of(changes).items() if amount)

@@ -68,7 +68,8 @@ def judged(drill: Drill, settings: Settings, played: Played) -> Result:
         if played.after
         else max((change.at_ns // 1_000_000 for change in played.changes), default=0)
     )
-    found = unhedged(played.changes, played.rules.eth.product_id, Ms(until_ms), played.agreed)
+    eth_product = played.rules.eth.product_id
+    found = unhedged(played.changes, eth_product, Ms(until_ms), played.agreed, settings.hedge_ratio)
     usd_s_allowed = allowed(found.leg, class_ms(drill, settings))
     cost = (
         Quote(played.before - played.after.value) if played.after and played.after.value is not None else None

@@ -206,19 +206,24 @@ def margin_call(settings: Settings, long: Product, short: Product) -> tuple[Quot
     The least an entry asks for: margin for both legs with four fees and `margin_buffer` (MARGIN), and
     `min_liquidation_move` of one leg until the maintenance health is used up (LIQUIDATION_NEAR). The rise
     lies half-way between where initial and where maintenance health end: the account may not open anything
-    more and is not liquidated yet. Per leg of 1, with weights w away from 1:
+    more and is not liquidated yet. With a long leg of 1, a short one of r (`hedge_ratio`: it is SOL), and
+    weights w away from 1:
 
-        funds - rise - w_long - (1 + rise) w_short = 0
+        funds - r rise - w_long - r (1 + rise) w_short = 0
     """
-    limits = settings.limits
-    initial = [int(ONE - long.long_weight_initial), int(short.short_weight_initial - ONE)]
-    maintenance = [int(ONE - long.long_weight_maintenance), int(short.short_weight_maintenance - ONE)]
-    fees = 2 * int(long.taker_fee + short.taker_fee)
+    limits, ratio = settings.limits, int(settings.hedge_ratio)
+    initial = [int(ONE - long.long_weight_initial), int(short.short_weight_initial - ONE) * ratio // ONE]
+    maintenance = [
+        int(ONE - long.long_weight_maintenance),
+        int(short.short_weight_maintenance - ONE) * ratio // ONE,
+    ]
+    fees = 2 * int(long.taker_fee + short.taker_fee * ratio // ONE)
     buffered = (sum(initial) + fees) * (ONE + limits.margin_buffer) // ONE
-    distant = sum(maintenance) + fees + limits.min_liquidation_move * (ONE + max(maintenance)) // ONE
+    slope = max(ONE, ratio) + max(maintenance)
+    distant = sum(maintenance) + fees + limits.min_liquidation_move * slope // ONE
     share = max(buffered, distant) + HEADROOM_PERCENT * ONE // 100
     rises = [
-        (share - fees - sum(weights)) * 10_000 // (ONE + weights[1]) for weights in (initial, maintenance)
+        (share - fees - sum(weights)) * 10_000 // (ratio + weights[1]) for weights in (initial, maintenance)
     ]
     return Quote(settings.target * share // ONE), int(sum(rises) // 2)
 

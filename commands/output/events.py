@@ -49,6 +49,9 @@ class BeginEvent(RunEvent, frozen=True, kw_only=True, tag="begin"):
     max_imbalance_bps: Annotated[Exact, Meta(description="The promise, at entry, at fill prices.")]
     max_quote_age_ms: Annotated[int, Meta(description="Nothing is entered on a book older than this.")]
     logs: Annotated[str, Meta(description="The folder of the ledger and the log.")]
+    hedge_ratio: Annotated[
+        Exact, Meta(description="Dollars of SOL that hedge one of ETH (docs/hedge-ratio.md).")
+    ] = "1"
 
 
 class LostEvent(RunEvent, frozen=True, kw_only=True, tag="lost"):
@@ -103,6 +106,9 @@ class SealedEvent(RunEvent, frozen=True, kw_only=True, tag="sealed"):
     ] = None
     hold_ms: Annotated[
         int | None, Meta(description="Of an entry: drawn for its pair; null where hold is no range.")
+    ] = None
+    hedge_ratio: Annotated[
+        Exact | None, Meta(description="Dollars of SOL that hedge one of ETH; null: 1 (docs/hedge-ratio.md).")
     ] = None
 
 

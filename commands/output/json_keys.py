@@ -80,7 +80,7 @@ RUN = (
         "residual_sol_usd",
     ),
     *("money_state", "money_detail", "cycles_money"),
-    *("ended_code", "goals"),
+    *("ended_code", "goals", "hedge_ratio"),
 )
 """Of `run` and the demo."""
 REPLAY = (*RUN, "market", "began_at", "ticks", "last_row", "sweep")
@@ -121,7 +121,15 @@ ACCOUNT = (
 PLAN = (
     *("target_usd", "max_imbalance_bps", "planning_goal_bps", "source", "assumed"),
     *("eth_bid", "eth_ask", "sol_bid", "sol_ask", "eth_taker_fee", "sol_taker_fee", "free_margin_usd"),
-    *("directions", "smallest_target_usd", "smallest_reason", "always_from_usd", "always_reason", "sweep"),
+    *(
+        "directions",
+        "smallest_target_usd",
+        "smallest_reason",
+        "always_from_usd",
+        "always_reason",
+        "sweep",
+        "hedge_ratio",
+    ),
 )
 VERIFY = (
     *("ledger", "files", "rows", "last_row", "plans", "cycles"),

@@ -101,6 +101,7 @@ def _sealed(sealed: Sealed) -> dict[str, Any]:
         "sol": _order(plan.sol),
         "rule": plan.because or None,
         "hold_ms": plan.hold,
+        "hedge_ratio": text_of(plan.hedge_ratio),
     }
 
 

@@ -41,6 +41,7 @@ def run_json(report: Report) -> dict[str, Any]:
         "subaccount": report.settings.venue.subaccount,
         "elapsed_ms": report.elapsed_ms,
         "target_usd": report.settings.target.text(),
+        "hedge_ratio": report.settings.hedge_ratio.text(),
         "staged": [{"cycle": staged.cycle, "text": staged.text} for staged in report.staged],
         "skips": [_skip(report.settings, skipped) for skipped in report.skips[-SKIPS_TOLD:]],
         "ended_code": report.code or ("CYCLES" if report.ended_by == "done" else None),

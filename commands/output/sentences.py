@@ -5,7 +5,7 @@ instead.
 from actors.risk.goals import GoalKey, goals_set
 from actors.sizing.last_cycle import cycle_price
 from actors.sizing.min_notional import least_order, worst_top_up
-from messages.amounts import grouped, plain_usd, short_percent, to_cents, usd, usd_up
+from messages.amounts import grouped, legs_words, plain_usd, short_percent, to_cents, usd, usd_up
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings, utc_text
 from messages.sizing import Skipped, Verdict
@@ -20,7 +20,7 @@ def expected_cost(settings: Settings, rules: PairTerms, quote: PairQuote) -> str
     The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50
     USD`.
     """
-    price = cycle_price(settings.target, rules, quote)
+    price = cycle_price(settings.target, settings.hedge_ratio, rules, quote)
     fees, spread = to_cents(price.fees), to_cents(price.spread)
     cycle = Quote(fees + spread)
     text = f"expected cost {usd(cycle)} USD a cycle (fees {usd(fees)} + spread {usd(spread)})"
@@ -64,7 +64,8 @@ def slippage_bps(amount: int, expected: int, paid: int) -> Bps:
 def cannot(settings: Settings, verdict: Verdict) -> str:
     """Why this target is not traded, with the numbers: the verdict's own reason, and for which target."""
     if verdict.kind == "impossible":
-        return f"{grouped(settings.target)} USD per leg cannot be traded here: {verdict.reason}"
+        wanted = legs_words(settings.target, settings.hedge_ratio)
+        return f"{wanted} cannot be traded here: {verdict.reason}"
     return verdict.reason
 
 
@@ -76,7 +77,8 @@ def advice(settings: Settings, verdict: Verdict) -> str:
     # A target that can be balanced, and that the limits on a pair let be typed: better one from which on
     # every target can, in whole USD, because people type round numbers.
     sure = None if verdict.always_from is None else Quote(-(-verdict.always_from // ONE) * ONE)
-    most = min(limits.max_leg_notional, limits.max_gross // 2)
+    ratio = settings.hedge_ratio
+    most = min(limits.max_leg_notional * ONE // max(ONE, ratio), limits.max_gross * ONE // (ONE + ratio))
     fitting = [each for each in (sure, verdict.smallest_target) if each is not None and each <= most]
     larger = fitting[0] if fitting else None
     if larger is not None:

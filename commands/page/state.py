@@ -42,7 +42,7 @@ from commands.page.latency import Latency
 from commands.page.orders import PlanShown
 from commands.page.tree import ActorTree
 from messages.amounts import bps, fixed, grouped, per_leg, percent, short_percent, signed, usd
-from messages.units import Bps, Quote
+from messages.units import Bps, Quote, Rate
 
 LOG_KEPT = 500
 CYCLES_KEPT = 1_000
@@ -158,7 +158,7 @@ class PageState:
                 "money": begin.money,
                 "venue": begin.venue,
                 "subaccount": begin.subaccount,
-                "target": per_leg(Quote.of(begin.target_usd)),
+                "target": per_leg(Quote.of(begin.target_usd), Rate.of(begin.hedge_ratio)),
                 "cycles": begin.cycles,
                 "seed": begin.seed,
                 "pid": begin.pid,

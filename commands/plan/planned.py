@@ -14,6 +14,7 @@ from actors.risk.limits import liquidation_move, margin_needed, plan_denial
 from actors.risk.may_enter import LegBallot, entry_denial, leg_notional_denial
 from actors.risk.triggers import EntryMoment, hours_denial, spread_denial
 from actors.sizing.attainability import Attainability, RatioRoom, ratio_room
+from actors.sizing.last_cycle import least_target
 from actors.sizing.lattice import Obstacle
 from actors.sizing.sizer import Look, Sizer
 from commands.access.prices import UNDATED
@@ -82,7 +83,7 @@ def planned(settings: Settings, basis: Basis) -> Planned:
     signs = sizer.signs(1)
     answer = sizer.attainable(quote, signs)
     # Bounds are those of the books, whatever was typed: from a cent on, as far up as anything could be sent.
-    least = Quote(max(terms.eth.min_notional, terms.sol.min_notional, settings.target))
+    least = Quote(max(least_target(settings.hedge_ratio, terms), settings.target))
     wide = Sizer(msgspec.structs.replace(settings, target=least), basis.rules)
     bounds = wide.attainable(quote, signs, lowest=Quote(ONE // 100))
     verdict = answer.verdict
@@ -145,7 +146,7 @@ def _direction(
         cycle_cost(plan, quote, terms),
         margin_needed(plan, terms, settings),
         liquidation_move(plan, held, terms) if known else None,
-        ratio_room(verdict.eth_notional, verdict.sol_notional, settings.max_imbalance),
+        ratio_room(verdict.eth_notional, verdict.sol_notional, settings.max_imbalance, settings.hedge_ratio),
         untradable
         or closed_window(quote.at_ms, settings)
         or _awaited(quote, settings)

@@ -31,6 +31,7 @@ def as_object(plan: Planned, basis: Basis, sweep: Sweep | None) -> dict[str, Any
         "venue": settings.venue.name if basis.asked else None,
         "subaccount": settings.venue.subaccount if basis.asked else None,
         "target_usd": settings.target.text(),
+        "hedge_ratio": settings.hedge_ratio.text(),
         "max_imbalance_bps": settings.max_imbalance.text(),
         "planning_goal_bps": plan.goal.text(),
         "source": basis.source,

@@ -16,7 +16,7 @@ from actors.sizing.sizer import Sizer
 from commands.plan.basis import Basis
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
-from messages.units import ONE, Bps, Price, Quote, imbalance
+from messages.units import ONE, Bps, Price, Quote
 
 STEPS = 10
 """Prices on either side of the one there is: 21 for each leg, 441 pairs."""
@@ -119,6 +119,7 @@ def _row(target: Quote, settings: Settings, basis: Basis, quotes: Sequence[PairQ
                 max_imbalance=settings.max_imbalance,
                 planning_margin=settings.planning_margin,
                 max_deviation=settings.max_deviation,
+                hedge_ratio=settings.hedge_ratio,
             ).judged()
             for sign in signs
         ]
@@ -127,7 +128,7 @@ def _row(target: Quote, settings: Settings, basis: Basis, quotes: Sequence[PairQ
         if len(pairs) < len(judged):
             unsized += 1
         else:
-            found.append(Bps(max(imbalance(pair.eth, pair.sol) for pair in pairs)))
+            found.append(max(pair.imbalance for pair in pairs))
     return SweepRow(
         target, met, unsized, median_high(found) if found else None, max(found) if found else None
     )

@@ -54,7 +54,7 @@ def lines(plan: Planned, basis: Basis, sweep: Sweep | None) -> list[str]:
     ]
     told += [("assumed", each) for each in basis.assumed]
     return [
-        f"PLAN for {per_leg(plan.settings.target)}",
+        f"PLAN for {per_leg(plan.settings.target, plan.settings.hedge_ratio)}",
         *(f" {label:<{COLUMN - 1}}{text}".rstrip() for label, text in told),
         *(_table(sweep, plan.settings) if sweep else []),
     ]

@@ -12,7 +12,7 @@ from actors.ledger.orders import OurOrder
 from commands.output.money_lines import CAUSES
 from messages.money import CycleMoney, TradingTerm
 from messages.sizing import LEGS
-from messages.units import Bps, Ms, Ns, Quote, imbalance, notional
+from messages.units import Bps, Ms, Ns, Quote, Rate, imbalance, notional
 
 TRADING_COST: tuple[TradingTerm, ...] = ("fees", "spread", "slippage")
 """What trading costs whatever the market does: the summary's figure per 1M traded."""
@@ -33,6 +33,8 @@ class CycleRow(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was skipped; "" where it was not."""
     detail: str
     direction: str
+    hedge_ratio: Rate
+    """Dollars of SOL that hedge one of ETH; imbalances and what was unhedged are by it."""
     began_ns: Ns
     ended_ns: Ns | None
     held_ms: Ms | None
@@ -109,6 +111,7 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
         code=end.code,
         detail=end.detail,
         direction=cycle.direction,
+        hedge_ratio=Rate(cycle.hedge_ratio),
         began_ns=Ns(began_ns),
         ended_ns=None if end.ending == "open" else end.at_ns,
         held_ms=_held_ms(cycle),
@@ -166,4 +169,4 @@ def _marked(cycle: Cycle) -> Bps | None:
     if not all(mids):
         return None
     eth, sol = (notional(mid, amount) for mid, amount in zip(mids, cycle.pair, strict=True))
-    return imbalance(eth, sol)
+    return imbalance(eth, sol, cycle.hedge_ratio)

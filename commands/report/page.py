@@ -20,7 +20,7 @@ from commands.report.output_files import PAGE_MARK
 from commands.report.page_style import STYLE
 from commands.report.words import cents, estimate_words, open_words
 from messages.amounts import fixed, percent, rate_percent, short_percent, signed
-from messages.units import X18, Bps, Quote, Rate, text_of
+from messages.units import DOLLAR_NEUTRAL, X18, Bps, Quote, Rate, text_of
 
 CYCLES_SHOWN = 2_000
 """The newest; all of them are in --csv."""
@@ -264,6 +264,12 @@ def _imbalances(accounts: Sequence[ReportAccount]) -> Iterator[str]:
         " included; the promise is about this one. Marked: at the mids when leaving was decided; prices"
         " drift while a pair is held, and nothing is promised about that. Exit: of what closed it."
     )
+    ratios = {row.hedge_ratio for account in accounts for row in account.figures.cycles if row.entered}
+    if ratios - {DOLLAR_NEUTRAL}:
+        yield paragraph(
+            "A dollar of SOL counts as one over the hedge ratio of its pair, also in what was unhedged:"
+            f" {', '.join(ratio.text() for ratio in sorted(ratios))}."
+        )
     entered = [account for account in accounts if account.figures.planned.values]
     if not entered:
         yield paragraph("No pair was entered.")

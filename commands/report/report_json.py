@@ -185,4 +185,5 @@ def cycle_cells(row: CycleRow) -> dict[str, Any]:
         "unhedged_worst_usd": row.unhedged_worst.text(),
         "unhedged_ms": row.unhedged_ms,
         "left_by": row.left_by or None,
+        "hedge_ratio": row.hedge_ratio.text(),
     }

@@ -13,7 +13,7 @@ from typing import Any
 from commands.report.account import ReportAccount
 from commands.report.report_json import cycle_cells
 
-EXACT = ("_usd", "_bps", "_usd_s")
+EXACT = ("_usd", "_bps", "_usd_s", "_ratio")
 """What names of columns end with whose cells are exact decimals."""
 FLAGS = ("adopted", "entered", "together", "in_doubt")
 COUNTS = (
@@ -27,6 +27,7 @@ COLUMNS = (
     *("fees_usd", "spread_usd", "slippage_usd", "adverse_usd", "hedge_usd", "lots_usd", "funding_usd"),
     *("liquidation_usd", "net_usd", "residual_usd", "unhedged_usd_s", "unhedged_worst_usd", "unhedged_ms"),
     "left_by",
+    "hedge_ratio",
 )
 HEADER = ",".join(COLUMNS)
 

@@ -12,7 +12,7 @@ from commands.open_state.readings import settled
 from commands.output.words import COMMAND, Refusal
 from commands.setup.escaping import journal_of
 from messages.lifecycle import Adopted
-from messages.units import Base
+from messages.units import DOLLAR_NEUTRAL, Base
 from runtime.observe import Notes
 
 ASK_S = 10.0
@@ -50,12 +50,14 @@ async def adopt(known: World) -> None:
                 "nothing was booked",
             )
         eth, sol = (Base(snapshot.position(product.product_id).cross) for product in (rules.eth, rules.sol))
+        ratio = known.settings.hedge_ratio
         booked = Adopted(
             rules.eth.product_id,
             rules.sol.product_id,
             Base(eth - fold.position["eth"]),
             Base(sol - fold.position["sol"]),
             snapshot.at_ms,
+            None if ratio == DOLLAR_NEUTRAL else ratio,
         )
         if booked.eth or booked.sol:
             journal.write(booked)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from actors.risk.limits import marked
 from commands.output.gauges import BudgetGauge, QueueGauge, RunGauges
 from commands.screen.view import RunView
 from commands.screen.view_parts import marked_exposure
 from messages.lifecycle import Totals
-from messages.units import imbalance
 from runtime.mailbox import Mailbox
 from supervisor import Machine
 
@@ -21,7 +21,7 @@ def gauges_of(view: RunView, machine: Machine) -> RunGauges:
         queues=tuple(QueueGauge(box.name, box.backlog, box.size) for box in boxes),
         budgets=tuple(BudgetGauge(*each) for each in machine.world.venue.budgets()),
         exposure=exposed[0] if exposed else None,
-        marked_imbalance=imbalance(exposed[1], exposed[1] - abs(exposed[0])) if exposed else None,
+        marked_imbalance=marked(held, view.quote) if exposed and held and view.quote else None,
         planned_imbalance=view.planned,
         value=held.value if held else None,
         day_loss=held.day_loss if held else None,

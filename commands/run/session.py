@@ -69,6 +69,7 @@ class Session(msgspec.Struct, frozen=True):
                 venue=settings.venue.name,
                 subaccount=settings.venue.subaccount,
                 target_usd=settings.target.text(),
+                hedge_ratio=settings.hedge_ratio.text(),
                 seed=options.seed,
                 cycles=settings.cycles,
                 max_imbalance_bps=settings.max_imbalance.text(),

@@ -5,17 +5,18 @@ more rows or columns than there are.
 from decimal import Decimal
 
 from actors.risk.legging import budget
+from actors.risk.limits import marked
 from commands.output.money_lines import FLOWS, market_of
 from commands.output.run_report import RunReport
 from commands.output.sentences import slippage_bps, spread_bps
 from commands.output.summary import agreement
 from commands.output.words import clock_time, date_time, fitted, span
 from commands.screen.view import ACTORS, RunView
-from commands.screen.view_parts import Row, marked_exposure
+from commands.screen.view_parts import Row
 from commands.screen.view_words import order_words, short
 from messages.amounts import bps, fixed, percent, signed, size, usd
 from messages.market import LegQuote
-from messages.units import Quote, imbalance
+from messages.units import DOLLAR_NEUTRAL, Quote
 
 COLUMNS = 80
 ROWS = 24
@@ -173,11 +174,13 @@ def _imbalance(view: RunView) -> str:
     held = view.held
     planned = "-" if view.planned is None else percent(view.planned)
     filled = percent(held.filled_imbalance) if held and held.filled_imbalance is not None else "-"
-    exposed = marked_exposure(held, view.quote)
-    marked = percent(imbalance(exposed[1], exposed[1] - abs(exposed[0]))) if exposed else "-"
+    something = held is not None and (held.eth.amount or held.sol.amount)
+    now = percent(marked(held, view.quote)) if held and view.quote and something else "-"
+    ratio = view.settings.hedge_ratio
+    hedged = "" if ratio == DOLLAR_NEUTRAL else f"   hedge ratio {ratio.text()}"
     return (
-        f" imbalance  planned {planned}   FILLED {filled}   marked {marked}   promise"
-        f" {percent(view.settings.max_imbalance)}"
+        f" imbalance  planned {planned}   FILLED {filled}   marked {now}   promise"
+        f" {percent(view.settings.max_imbalance)}{hedged}"
     )
 
 

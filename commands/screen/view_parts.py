@@ -39,10 +39,10 @@ class Row:
 
 
 def marked_exposure(held: Held | None, quote: PairQuote | None) -> tuple[Quote, Quote] | None:
-    """Signed net exposure and the larger leg at the mids of now; None while nothing is held or nothing is
-    quoted.
+    """Signed net exposure and the larger leg at the mids of now, SOL's dollars over the pair's hedge ratio;
+    None while nothing is held or nothing is quoted.
     """
     if held is None or quote is None or not (held.eth.amount or held.sol.amount):
         return None
-    eth, sol = held.eth.amount * quote.eth.mid // ONE, held.sol.amount * quote.sol.mid // ONE
+    eth, sol = held.eth.amount * quote.eth.mid // ONE, held.sol.amount * quote.sol.mid // held.hedge_ratio
     return Quote(eth + sol), Quote(max(abs(eth), abs(sol)))

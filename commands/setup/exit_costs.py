@@ -10,7 +10,7 @@ from commands.output.words import ConfigError
 from messages.amounts import bps, fixed
 from messages.market import PairQuote
 from messages.settings import Settings
-from messages.units import Bps
+from messages.units import Bps, legs_of
 from runtime.observe import Notes, Observe
 from venue.protocol import PairTerms
 
@@ -23,7 +23,8 @@ def must_clear_costs(settings: Settings, terms: PairTerms, quote: PairQuote) -> 
     """
     profit, loss = settings.take_profit, settings.stop_loss
     for sign in SIDES.get(settings.direction, (1, -1)):
-        result = result_at_once(settings.target, quote, terms, sign)
+        worth = legs_of(settings.target, settings.hedge_ratio)
+        result = result_at_once(worth, quote, terms, sign)
         if result is None:  # sizing says why such a target cannot be traded
             return
         closing, lost = result.bps(result.closing), Bps(-result.bps(result.net))

@@ -1,10 +1,11 @@
 """What a configuration can lose at worst, as far as it can be computed before the first order.
 
-    leg         = min(limits.max_leg_notional, target x when_unbalanced's raise x (1 + max_deviation))
+    leg         = min(limits.max_leg_notional, target x when_unbalanced's raise x (1 + max_deviation)); of SOL
+                hedge_ratio times the target
     cycle       = 2 legs in and out: taker fees + max_spread of both legs once + max_slippage of all four
                 orders
-    lost leg    = leg x the last of flatten_steps: one leg is alone and is closed at the worst price that is
-                allowed
+    lost leg    = the larger leg x the last of flatten_steps: one leg is alone and is closed at the worst
+                price that is allowed
     disaster    = the lost leg, or what the most expensive drill of this very configuration has cost,
                 whichever is more (`drill --all`)
     worst case  = cycles x cycle + disaster; without an end, for each UTC day: limits.max_daily_loss + cycle +
@@ -20,7 +21,7 @@ from commands.output.words import COMMAND, ConfigError, iso_micros
 from commands.setup.drill_results import Maxima, maxima_of
 from messages.amounts import fixed, grouped, usd_up
 from messages.settings import Settings
-from messages.units import ONE, Ms, Quote
+from messages.units import ONE, Ms, Quote, legs_of
 from venue.protocol import PairTerms
 
 BASIS = 10_000 * ONE
@@ -30,6 +31,7 @@ class WorstCase(msgspec.Struct, frozen=True):
     """The parts of the worst case, USD x18; the module's docstring says how each is computed."""
 
     leg: Quote
+    """The larger of both."""
     fees: Quote
     spread: Quote
     slippage: Quote
@@ -104,12 +106,14 @@ def stated(settings: Settings, rules: PairTerms, now_ms: Ms) -> WorstCase:
 def worst_case(settings: Settings, rules: PairTerms, drilled: Maxima | None = None) -> WorstCase:
     """The worst case of `settings` at the fees of `rules`."""
     raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
-    leg = min(settings.limits.max_leg_notional, Quote(raised * (BASIS + settings.max_deviation) // BASIS))
+    largest = legs_of(raised * (BASIS + settings.max_deviation) // BASIS, settings.hedge_ratio)
+    eth, sol = (min(settings.limits.max_leg_notional, each) for each in largest)
+    leg, both = max(eth, sol), eth + sol
     return WorstCase(
         leg=leg,
-        fees=Quote(2 * leg * (rules.eth.taker_fee + rules.sol.taker_fee) // ONE),
-        spread=Quote(2 * leg * settings.max_spread // BASIS),
-        slippage=Quote(4 * leg * settings.max_slippage // BASIS),
+        fees=Quote(2 * (eth * rules.eth.taker_fee + sol * rules.sol.taker_fee) // ONE),
+        spread=Quote(both * settings.max_spread // BASIS),
+        slippage=Quote(2 * both * settings.max_slippage // BASIS),
         cycles=settings.cycles,
         daily_loss=settings.limits.max_daily_loss,
         lost_leg=Quote(leg * settings.flatten_steps[-1] // BASIS),

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from commands.verify.costs import CAUSES, LEGS
-from commands.verify.findings import DoesNotHold, must, text
+from commands.verify.findings import ONE, DoesNotHold, must, text
 from commands.verify.orders import AuditedOrder, Sum
-from commands.verify.recompute import FLAT, Audit, AuditedFlight, unhedged
+from commands.verify.recompute import FLAT, Audit, AuditedFlight
 from commands.verify.rows import LedgerRow, row_hash
 from venue.nado.signing import recover
 
@@ -155,7 +155,7 @@ def _expected(said: Mapping[str, Any], audit: Audit, row: LedgerRow) -> dict[str
     judged = not cycle.odd
     direction = "" if cycle.wanted == FLAT else "long-eth" if cycle.wanted[0] > 0 else "long-sol"
     entering = [order.plan for order in cycle.orders if order.plan["purpose"] == "enter"]
-    worst, usd_s, lasted_ns = unhedged(audit.trades(), cycle.agreed, cycle.wanted if cycle.booked else FLAT)
+    worst, usd_s, lasted_ns = cycle.unhedged
     figures: dict[str, Any] = {
         "legs": {
             leg: {"opened": _sums(cycle.opened(leg)), "closed": _sums(cycle.closed(leg))} for leg in LEGS
@@ -180,6 +180,7 @@ def _expected(said: Mapping[str, Any], audit: Audit, row: LedgerRow) -> dict[str
         "ending": ending["ending"],
         "detail": ending["detail"],
         "direction": direction,
+        **({"hedge_ratio": text(cycle.hedge_ratio)} if cycle.hedge_ratio != ONE else {}),
         "signer": audit.signer,
         "ended_ns": str(row.at_ns),
         "plans": [_plan(flight) for flight in audit.flights],

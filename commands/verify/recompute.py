@@ -13,7 +13,9 @@ What rests on numbers that the exchange told wrongly (`AuditedOrder.odd`) is cou
 
 import json
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from hashlib import blake2b
+from math import ceil, floor
 from typing import Any
 
 import msgspec
@@ -60,6 +62,8 @@ class AuditedCycle(msgspec.Struct, eq=False):
     over: bool = True
     booked: bool = False
     escaped: bool = False
+    hedge_ratio: int = ONE
+    """Dollars of SOL for one of ETH (x18), as its `enter` says, or who booked it."""
 
     @property
     def odd(self) -> bool:
@@ -89,7 +93,7 @@ class AuditedCycle(msgspec.Struct, eq=False):
         for leg, held in zip(LEGS, self.pair, strict=True):
             opened = self.opened(leg)
             paid.append(opened.quote * abs(held) // abs(opened.filled) if opened.filled else 0)
-        return imbalance(*paid)
+        return imbalance(paid[0], paid[1], self.hedge_ratio)
 
     @property
     def exit_imbalance(self) -> int | None:
@@ -97,7 +101,13 @@ class AuditedCycle(msgspec.Struct, eq=False):
         if not self.was_open:
             return None
         eth, sol = (self.closed(leg).quote - self.opened(leg, top_ups=True).quote for leg in LEGS)
-        return imbalance(eth, sol)
+        return imbalance(eth, sol, self.hedge_ratio)
+
+    @property
+    def unhedged(self) -> tuple[int, int, int]:
+        """See `unhedged`, of all its trades by the exchange's clock."""
+        trades = [trade for order in self.orders for trade in order.trades]
+        return unhedged(trades, self.agreed, self.hedge_ratio, self.wanted if self.booked else FLAT)
 
 
 class Audit:
@@ -235,6 +245,7 @@ class Audit:
             if cycle.over or cycle.number != plan["cycle"]:
                 cycle = self.cycle = AuditedCycle(plan["cycle"], over=False)
             cycle.wanted = int(plan["eth"]["amount"]), int(plan["sol"]["amount"])
+            cycle.hedge_ratio = ratio_said(plan)
             self._agree(cycle.wanted)
         cycle.orders.extend(order for order in flight.orders if order.amount)
 
@@ -354,6 +365,7 @@ class Audit:
             flattens=int(lone),
             over=False,
             booked=True,
+            hedge_ratio=ratio_said(row.message),
         )
 
     def _on_rules(self, row: LedgerRow) -> None:
@@ -389,7 +401,7 @@ class Audit:
         must(said["cycle"], cycle.number, row.where, "cycle", "under way was")
         if self.sure:
             must(self.pair, FLAT, row.where, "position", "a cycle ends")
-        usd_s = unhedged(self.trades(), cycle.agreed, cycle.wanted if cycle.booked else FLAT)[1]
+        usd_s = cycle.unhedged[1]
         if cycle.odd:
             self.unjudged += 1
         else:
@@ -400,10 +412,6 @@ class Audit:
         self._heard[2](self, row)
         self.position, self.sure, self.costs.sure = dict.fromkeys(LEGS, 0), True, True
         self.flights = []
-
-    def trades(self) -> list[OrderTrade]:
-        """All trades of the cycle, by the exchange's clock."""
-        return [trade for order in self.cycle.orders for trade in order.trades]
 
     def _on_snapshot(self, row: LedgerRow) -> None:
         if self.sure:  # its integers are larger than what msgspec reads without a type
@@ -427,17 +435,27 @@ def summed(sums: Iterable[Sum]) -> Sum:
     return total
 
 
-def imbalance(eth: int, sol: int) -> int:
-    """|E - S| / max(E, S) in basis points x18, rounded up."""
-    larger = max(abs(eth), abs(sol))
-    return -(-abs(abs(eth) - abs(sol)) * 10_000 * ONE // larger) if larger else 0
+def ratio_said(said: dict[str, Any]) -> int:
+    """The hedge ratio (x18) of a plan or of a pair that was booked; 1 where none is said. Raises `ValueError`
+    for one that is said and is 1, or not above 0.
+    """
+    ratio = int(said.get("hedge_ratio", ONE))
+    if ratio <= 0 or ("hedge_ratio" in said and ratio == ONE):
+        raise ValueError(f"a hedge ratio of {said['hedge_ratio']}")
+    return ratio
+
+
+def imbalance(eth: int, sol: int, ratio: int) -> int:
+    """|E - S / ratio| / max(E, S / ratio) in basis points x18, rounded up."""
+    one, other = Fraction(abs(eth)), Fraction(abs(sol) * ONE, ratio)
+    return ceil(abs(one - other) / max(one, other) * 10_000 * ONE) if one or other else 0
 
 
 def unhedged(
-    trades: Iterable[OrderTrade], agreed: Iterable[Pair], start: Pair = FLAT
+    trades: Iterable[OrderTrade], agreed: Iterable[Pair], ratio: int, start: Pair
 ) -> tuple[int, int, int]:
     """The largest unhedged exposure (USD x18), its integral over time (USD x s, x18) and for how many ns
-    there was any: |ETH + SOL| at each leg's last price while neither flat nor an agreed pair is held.
+    there was any: |ETH + SOL / ratio| at each leg's last price while neither flat nor an agreed pair is held.
     """
     ordered = sorted(trades, key=lambda trade: (trade.at_ns, trade.leg, trade.price))
     held, hedged = dict(zip(LEGS, start, strict=True)), {FLAT, *agreed}
@@ -452,7 +470,8 @@ def unhedged(
             since_ns = trade.at_ns
         held[trade.leg], price[trade.leg] = held[trade.leg] + trade.amount, trade.price
         pair = held["eth"], held["sol"]
-        now = 0 if pair in hedged else abs(sum(held[leg] * price.get(leg, 0) for leg in LEGS)) // ONE
+        eth, sol = (held[leg] * price.get(leg, 0) for leg in LEGS)
+        now = 0 if pair in hedged else floor(abs(eth + Fraction(sol * ONE, ratio)) / ONE)
     return max(worst, now), area // NS, lasted_ns
 
 

@@ -16,7 +16,7 @@ from messages.market import BookDelta, BookSnapshot, FundingRate, LegQuote, Leve
 from messages.money import MoneyAsk, MoneyEvent, MoneyRead
 from messages.settings import Settings
 from messages.sizing import LegOrder, Sealed, SizingPlan
-from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from runtime.clock import RunClock, VenueClock
 from venue.nado.order_builder import NadoOrderBuilder
@@ -178,6 +178,7 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "value": Quote(10_000 * ONE),
     "hold": None,
     "pause": None,
+    "hedge_ratio": DOLLAR_NEUTRAL,
 }
 
 FREE = Directive(enter=True, leave_now=False, reason="")

@@ -131,6 +131,7 @@ FIELDS = (
     "pause",
     "target",
     "because",
+    "hedge_ratio",
 )
 OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg_order(8, "-1.1", "115.75")}
 

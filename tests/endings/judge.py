@@ -11,7 +11,7 @@ from actors.ledger.exposure import Exposure, Pair, exposure
 from actors.ledger.orders import OrderPiece
 from actors.risk.legging import budget
 from messages.settings import Settings
-from messages.units import Bps, imbalance, notional
+from messages.units import DOLLAR_NEUTRAL, Bps, imbalance, notional
 from venue.simulated.engine.order_log import LoggedOrder
 
 Kind = Literal["hedged", "optimum", "flat", "halted", "open"]
@@ -48,7 +48,7 @@ def stood(log: list[LoggedOrder], products: tuple[int, int]) -> Stood:
             opened[order.product_id] += abs(order.filled)
             paid[order.product_id] += sum(notional(fill.price, fill.amount) for fill in order.fills)
     eth, sol = (paid[each] * abs(held[each]) // opened[each] if opened[each] else 0 for each in products)
-    return Stood(held[products[0]], held[products[1]], imbalance(eth, sol))
+    return Stood(held[products[0]], held[products[1]], imbalance(eth, sol, DOLLAR_NEUTRAL))
 
 
 def unhedged(log: list[LoggedOrder], eth_product: int, agreed: Collection[Pair]) -> Exposure:
@@ -62,6 +62,7 @@ def unhedged(log: list[LoggedOrder], eth_product: int, agreed: Collection[Pair])
             for product, fill in fills
         ],
         agreed,
+        DOLLAR_NEUTRAL,
     )
 
 

@@ -18,7 +18,7 @@ from messages.amounts import (
     usd,
     usd_up,
 )
-from messages.units import Bps, Quote, Rate
+from messages.units import ONE, Bps, Quote, Rate
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from messages.units import Bps, Quote, Rate
         (round_usd(Quote.of("1000")), "1000"),
         (round_usd(Quote.of("1000.256")), "1000.26"),
         (grouped(Quote.of("1234.50")), "1,234.5"),
-        (per_leg(Quote.of("1000")), "1,000 USD per leg (2,000 gross)"),
+        (per_leg(Quote.of("1000"), ONE), "1,000 USD per leg (2,000 gross)"),
         (size(-Quote.of("0.357")), "0.357"),
         (fixed(Quote.of("12.5"), 0), "12"),
         (percent(Bps.of("9.99901")), "0.100 %"),

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import messages
-from messages.units import X18, X18_LIMIT, Base, Bps, Price, Quote, Rate, imbalance, notional, worse
+from messages.units import ONE, X18, X18_LIMIT, Base, Bps, Price, Quote, Rate, imbalance, notional, worse
 from messages.wire import decode, digest, encode
 
 SCALARS = (int, str, bool, type(None), msgspec.Raw)  # Raw: bytes that nobody changes
@@ -150,8 +150,8 @@ def test_a_unit_is_made_from_text_exactly_or_not_at_all() -> None:
 def test_the_founding_bug_in_numbers() -> None:
     """S1: 0.042 / 1.0 is 6.06 bps apart, 0.036 / 0.9 is 5.06 %."""
     eth, sol = Price.of("2756.9"), Price.of("115.86")
-    balanced = imbalance(notional(eth, Base.of("0.042")), notional(sol, Base.of("-1.0")))
-    rounded = imbalance(notional(eth, Base.of("0.036")), notional(sol, Base.of("-0.9")))
+    balanced = imbalance(notional(eth, Base.of("0.042")), notional(sol, Base.of("-1.0")), ONE)
+    rounded = imbalance(notional(eth, Base.of("0.036")), notional(sol, Base.of("-0.9")), ONE)
     assert 6_040000000000000000 < balanced < 6_070000000000000000
     # of the larger leg; 5.06 % of the smaller
     assert 4_810000000000000000 < rounded / 100 < 4_820000000000000000

@@ -8,7 +8,7 @@ import pytest
 from messages.execution import Fill, PlanClosed, Resolved
 from messages.lifecycle import AccountStream, CycleEnded, Halted, Restarted, Started
 from messages.sizing import Ready, Skipped
-from messages.units import ONE, Base, Ms, Ns, Price, Quote, imbalance, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Ms, Ns, Price, Quote, imbalance, notional
 from tests.actors.fakes import START_MS
 from tests.actors.ledger.story import PRODUCT, Story
 
@@ -233,7 +233,7 @@ def test_a_completing_repair_counts_at_the_prices_really_paid() -> None:
     story.fill("sol", price="115.5")
     paid = [notional(Price.of("2756.9"), Base.of("0.042")), notional(Price.of("115.5"), Base.of("1"))]
     assert story.held.phase == "open"
-    assert story.held.filled_imbalance == imbalance(*paid)
+    assert story.held.filled_imbalance == imbalance(*paid, DOLLAR_NEUTRAL)
 
 
 def test_a_trimming_repair_makes_a_smaller_pair() -> None:
@@ -250,7 +250,7 @@ def test_a_trimming_repair_makes_a_smaller_pair() -> None:
         "open",
     )
     paid = [notional(Price.of("2756.9"), Base.of("0.021")), notional(Price.of("115.86"), Base.of("0.5"))]
-    assert story.held.filled_imbalance == imbalance(*paid)
+    assert story.held.filled_imbalance == imbalance(*paid, DOLLAR_NEUTRAL)
 
 
 def test_exits_and_flattens_are_counted_when_sealed() -> None:

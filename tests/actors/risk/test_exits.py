@@ -69,9 +69,7 @@ HOLDS: dict[str, Callable[[Held, PairQuote, Directive, int], bool]] = {
     "HOLD": lambda pair, _seen, _directive, now_ms: now_ms >= pair.entered_ms + hold_of(SETTINGS, pair),
     "MAX_HOLD": lambda pair, _seen, _directive, now_ms: now_ms >= pair.entered_ms + 90_000,
     "MARGIN_CALL": lambda pair, _seen, _directive, _now_ms: (pair.initial_health or 0) < 0,
-    "MARKED_IMBALANCE": lambda pair, seen, _directive, _now_ms: (
-        marked(pair.eth.amount, pair.sol.amount, seen) > 100 * ONE
-    ),
+    "MARKED_IMBALANCE": lambda pair, seen, _directive, _now_ms: marked(pair, seen) > 100 * ONE,
     "STOP_LOSS": lambda pair, seen, _directive, _now_ms: net_bps(pair, seen) <= -30,
     "TAKE_PROFIT": lambda pair, seen, _directive, now_ms: (
         net_bps(pair, seen) >= 5

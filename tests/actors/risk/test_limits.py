@@ -109,7 +109,7 @@ def test_a_rate_is_not_judged_before_the_tenth_cycle() -> None:
 
 def test_a_pair_is_left_when_it_has_drifted_or_been_held_too_long() -> None:
     open_pair = held(phase="open", eth=Base.of("0.042"), sol=Base.of("-1"), entered_ms=START_MS)
-    drift = marked(open_pair.eth.amount, open_pair.sol.amount, quote())
+    drift = marked(open_pair, quote())
 
     def ended(settings: Settings, now_ms: int = START_MS) -> str:
         denial = pair_over(open_pair, quote(), settings, now_ms)

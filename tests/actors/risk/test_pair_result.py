@@ -54,11 +54,11 @@ def test_a_pair_that_was_just_entered_has_lost_four_fees_and_both_spreads() -> N
 
 def test_the_same_is_foretold_before_anything_is_entered() -> None:
     for sign in (1, -1):
-        foretold = result_at_once(Quote(1000 * ONE), quote(), RULES.terms(), sign)
+        foretold = result_at_once((Quote(1000 * ONE),) * 2, quote(), RULES.terms(), sign)
         assert foretold is not None
         assert Bps.of("-7.7") < foretold.bps(foretold.net) < Bps.of("-7.1")
         assert Bps.of("3.7") < foretold.bps(foretold.closing) < Bps.of("3.9")
-    assert result_at_once(Quote(1 * ONE), quote(), RULES.terms(), 1) is None
+    assert result_at_once((Quote(1 * ONE),) * 2, quote(), RULES.terms(), 1) is None
 
 
 def test_funding_counts() -> None:

@@ -8,7 +8,7 @@ from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.sizing import SizingPlan
-from messages.units import ONE, Ms, Quote, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Ms, Quote, notional
 from tests.actors.fakes import FREE, RULES, START_MS, quote
 from tests.actors.risk.test_goals import so_far
 
@@ -40,7 +40,7 @@ def test_what_is_left_of_a_volume_is_traded_by_four_orders() -> None:
 
 def test_what_is_left_of_a_cost_is_that_part_of_what_a_cycle_costs() -> None:
     """4 orders at 0.035 %, and the spread of each book once: 0.1 of 2756.85 and 0.01 of 115.865."""
-    price = cycle_price(Quote(1000 * ONE), TERMS, quote())
+    price = cycle_price(Quote(1000 * ONE), DOLLAR_NEUTRAL, TERMS, quote())
     assert price.fees == 14 * ONE // 10
     assert (price.spread * 10_000 // ONE) == 1225
     half = sum(price) // 2

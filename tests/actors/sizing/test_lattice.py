@@ -14,16 +14,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.sizing.lattice import COUNTS_MAX, REACH, TakenSide, possible_near, size_pair
+from actors.sizing.lattice import COUNTS_MAX, REACH, SizingRequest, TakenSide, possible_near, size_pair
 from messages.market import Level
 from messages.sizing import Verdict
-from messages.units import ONE, Base, Bps, Price, Quote
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Price, Quote, Rate
 from tests.shared_data import shared
 from tests.thinned import thinned
 
 SEED = int(os.environ.get("EVENKEEL_SEED", "20"))
 DEEP = "100000000"
 SEARCH_FILES = ("lattice.py", "closest.py", "cost_curve.py")
+EIGHT_TENTHS = Fraction(4, 5)
+RATIOS = (EIGHT_TENTHS, Fraction(5, 4), Fraction(1, 5), Fraction(5), Fraction(8137, 10_000))
 
 
 def repeat(name: str) -> None:
@@ -43,23 +45,30 @@ def sized(
     promise: str = "10",
     margin: str = "2.5",
     deviation: str = "2000",
+    ratio: str = "1",
     advise: bool = False,
 ) -> Verdict:
     return size_pair(
         Quote.of(target),
-        eth,
-        sol,
+        (eth, sol),
         max_imbalance=Bps.of(promise),
         planning_margin=Bps.of(margin),
         max_deviation=Bps.of(deviation),
+        hedge_ratio=Rate.of(ratio),
         advise=advise,
     )
 
 
 def founding(
-    target: str, *, eth: str = "2756.9", sol: str = "115.86", minimum: str = "0", advise: bool = False
+    target: str,
+    *,
+    eth: str = "2756.9",
+    sol: str = "115.86",
+    minimum: str = "0",
+    ratio: str = "1",
+    advise: bool = False,
 ) -> Verdict:
-    return sized(target, flat(eth, "0.001", minimum), flat(sol, "0.1", minimum), advise=advise)
+    return sized(target, flat(eth, "0.001", minimum), flat(sol, "0.1", minimum), ratio=ratio, advise=advise)
 
 
 # -- what is known -------------------------------------------------------------------------------------------
@@ -185,35 +194,52 @@ class Case(NamedTuple):
     promise: Fraction
     margin: Fraction
     deviation: Fraction
+    ratio: Fraction = Fraction(1)
+
+    @property
+    def shares(self) -> tuple[Fraction, Fraction]:
+        """Of the target, what ETH and what SOL are to be worth."""
+        return Fraction(1), self.ratio
 
     def verdict(self, *, advise: bool = False) -> Verdict:
         return size_pair(
             Quote(int(self.target * ONE)),
-            self.eth.side(),
-            self.sol.side(),
+            (self.eth.side(), self.sol.side()),
             max_imbalance=Bps(int(self.promise * 10_000 * ONE)),
             planning_margin=Bps(int(self.margin * 10_000 * ONE)),
             max_deviation=Bps(int(self.deviation * 10_000 * ONE)),
+            hedge_ratio=Rate(int(self.ratio * ONE)),
             advise=advise,
         )
 
 
-def gap(eth: int, sol: int) -> Fraction:
-    return Fraction(abs(eth - sol), max(eth, sol))
+Worth = int | Fraction
+
+
+def gap(eth: Worth, sol: Worth) -> Fraction:
+    return Fraction(abs(eth - sol)) / Fraction(max(eth, sol))
+
+
+def sendable(leg: LatticeLeg, share: Fraction) -> list[tuple[int, Worth]]:
+    """Lots that are above the exchange's minimum, and their cost over what the leg's share of the target
+    is: S / ratio for SOL.
+    """
+    return [
+        (lots, cost if share == 1 else cost / share)
+        for lots, cost in enumerate(leg.costs(), 1)
+        if 100 * cost >= 105 * leg.minimum
+    ]
 
 
 def best_of_all(case: Case) -> tuple[str, bool, int, int]:
     """Kind, thin, lots of ETH, lots of SOL: the rule of the design, read from top to bottom."""
 
-    def admissible(leg: LatticeLeg) -> list[tuple[int, int]]:
+    def admissible(leg: LatticeLeg, share: Fraction) -> list[tuple[int, Worth]]:
         low, high = case.target * (1 - case.deviation), case.target * (1 + case.deviation)
-        return [
-            (lots, cost)
-            for lots, cost in enumerate(leg.costs(), 1)
-            if low <= cost <= high and 100 * cost >= 105 * leg.minimum
-        ]
+        return [(lots, worth) for lots, worth in sendable(leg, share) if low <= worth <= high]
 
-    pairs = [(m, n, e, s) for m, e in admissible(case.eth) for n, s in admissible(case.sol)]
+    legs = [admissible(leg, share) for leg, share in zip((case.eth, case.sol), case.shares, strict=True)]
+    pairs = [(m, n, e, s) for m, e in legs[0] for n, s in legs[1]]
     if not pairs:
         return "impossible", False, 0, 0
     goal = case.promise - case.margin
@@ -270,7 +296,7 @@ def agrees(case: Case) -> str:
     if m:
         e, s = case.eth.costs()[m - 1], case.sol.costs()[n - 1]
         assert (verdict.eth_notional, verdict.sol_notional) == (e * ONE, s * ONE), case
-        assert 0 <= verdict.imbalance - gap(e, s) * 10_000 * ONE < 1, case
+        assert 0 <= verdict.imbalance - gap(e, s / case.ratio) * 10_000 * ONE < 1, case
     assert bool(verdict.reason) == (kind != "met"), case
     return kind
 
@@ -284,19 +310,32 @@ def test_the_search_equals_brute_force_on_10_000_cases() -> None:
     assert min(kinds.count(kind) for kind in ("met", "best_effort", "impossible")) > 500
 
 
+@pytest.mark.long
+def test_with_a_hedge_ratio_of_0_8_the_search_equals_brute_force_on_10_000_cases() -> None:
+    repeat("hedge_ratio_of_0_8")
+    kinds = [agrees(case._replace(ratio=EIGHT_TENTHS)) for case in cases(9_600, 60, 12, salt=4)]
+    kinds += [agrees(case._replace(ratio=EIGHT_TENTHS)) for case in cases(400, 3000, 80, salt=5)]
+    assert len(kinds) == 10_000
+    assert min(kinds.count(kind) for kind in ("met", "best_effort", "impossible")) > 500
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_with_any_hedge_ratio_the_search_and_its_advice_equal_brute_force(ratio: Fraction) -> None:
+    repeat("any_hedge_ratio")
+    kinds = [agrees(case._replace(ratio=ratio)) for case in cases(150, 60, 12, salt=int(ratio * 10_000))]
+    assert set(kinds) == {"met", "best_effort", "impossible"}
+    seen = [advice_agrees(case._replace(ratio=ratio)) for case in cases(60, 60, 12, salt=int(ratio * 9_999))]
+    assert any(smallest and not met for met, smallest, _ in seen)
+
+
 def advice_of_all(case: Case) -> tuple[Fraction | None, Fraction | None]:
     """`smallest_target` and `always_from`: from the targets that each meeting pair serves."""
-
-    def sendable(leg: LatticeLeg) -> list[int]:
-        return [cost for cost in leg.costs() if 100 * cost >= 105 * leg.minimum]
-
     up, down, far = 1 + case.deviation, 1 - case.deviation, REACH * case.target
     served = []
-    for e in sendable(case.eth):
+    sols = [worth for _, worth in sendable(case.sol, case.shares[1])]
+    for _, e in sendable(case.eth, case.shares[0]):
         near = [
-            s
-            for s in sendable(case.sol)
-            if abs(e - s) * case.promise.denominator <= case.promise.numerator * max(e, s)
+            s for s in sols if abs(e - s) * case.promise.denominator <= case.promise.numerator * max(e, s)
         ]
         served += [(max(e, s) / up, min(e, s) / down if down > 0 else far) for s in near]
     if any(low <= case.target <= high for low, high in served):
@@ -520,6 +559,45 @@ def test_a_million_dollars_takes_no_more_work_than_a_thousand_although_it_has_35
     assert million < 1.5 * thousand
 
 
+# -- a hedge ratio -------------------------------------------------------------------------------------------
+
+
+def test_a_hedge_ratio_of_0_8_buys_1_usd_of_eth_for_each_80_cents_of_sol() -> None:
+    """0.357 ETH are 984.21 USD, of which 0.8 are 787.37: 6.8 SOL are 787.85, 6.1 bps more."""
+    verdict = founding("1000", minimum="100", ratio="0.8")
+    assert (verdict.kind, verdict.thin) == ("met", False)
+    eth, sol = Fraction(verdict.eth_notional, ONE), Fraction(verdict.sol_notional, ONE)
+    assert abs(eth - sol / EIGHT_TENTHS) / max(eth, sol / EIGHT_TENTHS) < Fraction(75, 100_000)
+    assert abs(sol - 800) < 160
+    assert abs(eth - sol) > 100, "dollar for dollar it is not"
+
+
+def test_words_of_a_pair_that_cannot_be_balanced_name_both_legs_dollars() -> None:
+    eth, sol = flat("2756.9", "0.1", "100"), flat("115.86", "0.1", "100")
+    reason = sized("1000", eth, sol, ratio="0.8", deviation="1500").reason
+    assert reason.startswith("1000 USD of ETH with 800 USD of SOL cannot be balanced to 0.1 % here: best ")
+    tight = sized("100", flat("2756.9", "0.001"), flat("115.86", "0.1", "100"), ratio="0.8").reason
+    floor = "the venue's minimum for SOL, 105 USD with 5 % in reserve, is above 96 USD (0.8 x target + "
+    assert tight.startswith(floor)
+
+
+def test_a_hedge_ratio_of_1_asks_and_answers_what_is_asked_without_one() -> None:
+    """The request that the search begins with is the same numbers, and so is all that follows from it."""
+    minimums = (Quote.of(100), Quote.of(100))
+    goals = {"max_imbalance": Bps.of(10), "planning_margin": Bps.of("2.5"), "max_deviation": Bps.of(2000)}
+    ask = SizingRequest.of(Quote.of(1000), minimums, **goals, hedge_ratio=DOLLAR_NEUTRAL)
+    assert ask.weights == (1, 1)
+    assert (ask.target, ask.floors) == (1000 * ONE * ONE, (105 * ONE * ONE,) * 2)
+
+
+def test_waiting_is_worth_it_by_the_dollars_of_each_leg() -> None:
+    """0.8 of 130 USD are 104, less than the minimum of 105; with 20 % more they are above it."""
+    eth, sol = flat("2756.9", "0.001", "100"), flat("115.86", "0.1", "100")
+    assert near("130", eth, sol, ratio="0.8")
+    assert not near("100", eth, sol, ratio="0.8")
+    assert near("100", eth, sol)
+
+
 # -- is waiting for another price worth it? ------------------------------------------------------------------
 
 
@@ -531,6 +609,7 @@ def near(
     largest: str = "",
     promise: str = "10",
     deviation: str = "2000",
+    ratio: str = "1",
     within: str = "100",
 ) -> bool:
     most = Quote.of(largest or target)
@@ -540,6 +619,7 @@ def near(
         (eth, sol),
         max_imbalance=Bps.of(promise),
         max_deviation=Bps.of(deviation),
+        hedge_ratio=Rate.of(ratio),
         near=Bps.of(within),
     )
 

@@ -1,6 +1,7 @@
 """The cheapest way out of an uneven pair, on books made for each case."""
 
 import random
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from actors.sizing.repair import Way, cheapest
 from messages.lifecycle import Held
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
-from messages.units import ONE, Base, Bps, Price, Quote, imbalance, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Price, Quote, Rate, imbalance, notional
 from tests.actors.fakes import RULES, START_MS, held, ladder, quote
 
 THOUSAND = Settings()
@@ -62,7 +63,7 @@ def test_a_pair_that_a_price_move_would_leave_unbalanced_is_adjusted_to_one_that
     assert way.name in {"adjust", "flatten"}
     if way.name == "adjust":
         eth = notional(standing.eth.vwap, standing.eth.amount + way.eth)
-        assert imbalance(eth, notional(Price.of("115.51"), way.sol)) <= THOUSAND.max_imbalance
+        assert imbalance(eth, notional(Price.of("115.51"), way.sol), DOLLAR_NEUTRAL) <= THOUSAND.max_imbalance
 
 
 def test_a_remainder_too_small_to_be_sent_is_met_by_trimming_the_other_leg() -> None:
@@ -73,7 +74,10 @@ def test_a_remainder_too_small_to_be_sent_is_met_by_trimming_the_other_leg() -> 
     assert way.eth < 0
     assert way.sol == 0
     left = notional(standing.eth.vwap, standing.eth.amount + way.eth)
-    assert imbalance(left, notional(standing.sol.vwap, standing.sol.amount)) <= THOUSAND.max_imbalance
+    assert (
+        imbalance(left, notional(standing.sol.vwap, standing.sol.amount), DOLLAR_NEUTRAL)
+        <= THOUSAND.max_imbalance
+    )
 
 
 def test_two_partial_legs_become_a_smaller_pair() -> None:
@@ -110,14 +114,14 @@ def test_a_leg_paid_at_a_price_that_is_not_known_is_reckoned_at_the_mid() -> Non
     }
 
 
-def _random_case(chance: random.Random) -> tuple[Held, PairQuote]:
+def _random_case(chance: random.Random, ratio: Rate = DOLLAR_NEUTRAL) -> tuple[Held, PairQuote]:
     sign = chance.choice((1, -1))
     eth_price, sol_price = (
         Price(chance.randint(15_000, 50_000) * ONE // 10),
         Price(chance.randint(6_000, 30_000) * ONE // 100),
     )
     eth_lots = chance.randint(10, 2_000)
-    equal = max(1, round(eth_lots * eth_price / sol_price / 100))
+    equal = max(1, round(eth_lots * eth_price * ratio / ONE / sol_price / 100))
     wanted = eth_lots, chance.choice((equal, chance.randint(5, 1_000)))
     got = (
         chance.choice((wanted[0], chance.randint(0, wanted[0]))),
@@ -136,6 +140,7 @@ def _random_case(chance: random.Random) -> tuple[Held, PairQuote]:
         enters=1,
         eth_vwap=eth_price,
         sol_vwap=sol_price,
+        hedge_ratio=ratio,
         **{name: Base(sign * amount) for name, amount in amounts.items()},
     )
     return standing, PairQuote(
@@ -155,19 +160,21 @@ def _book(chance: random.Random, product: int, price: Price, tick: str) -> LegQu
     return LegQuote(product, bids, asks, START_MS, moved, "live")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("ratio", ["1", "0.8", "1.25"])
+@pytest.mark.parametrize("seed", range(200))
 def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps_the_promise(
-    seed: int,
+    seed: int, ratio: str
 ) -> None:
-    """O9, O14, I2. Repeat one with: pytest tests/actors/sizing/test_repair.py -k 'promise and [SEED]'."""
-    standing, book = _random_case(random.Random(seed))
+    """O9, O14, I2. Repeat one with: pytest tests/actors/sizing/test_repair.py -k 'promise and [SEED'."""
+    hedged, share = Rate.of(ratio), Fraction(ratio)
+    standing, book = _random_case(random.Random(seed), hedged)
     way = cheapest(standing, book, THOUSAND, RULES)
     eth, sol = standing.eth.amount + way.eth, standing.sol.amount + way.sol
     if way.name == "flatten":
         assert (eth, sol) == (0, 0)
         return
-    before = abs(standing.eth.amount * book.eth.mid + standing.sol.amount * book.sol.mid)
-    assert abs(eth * book.eth.mid + sol * book.sol.mid) < before
+    before = abs(standing.eth.amount * book.eth.mid + standing.sol.amount * book.sol.mid / share)
+    assert abs(eth * book.eth.mid + sol * book.sol.mid / share) < before
     assert 0 < abs(eth) <= abs(standing.eth.wanted)
     assert 0 < abs(sol) <= abs(standing.sol.wanted)
     assert (way.eth % RULES.eth.size_step, way.sol % RULES.sol.size_step) == (0, 0)
@@ -175,7 +182,7 @@ def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps
         _paid(standing.eth.amount, way.eth, standing.eth.vwap, book.eth),
         _paid(standing.sol.amount, way.sol, standing.sol.vwap, book.sol),
     ]
-    assert imbalance(*paid) <= THOUSAND.max_imbalance
+    assert imbalance(*paid, hedged) <= THOUSAND.max_imbalance
     for amount, wanted, leg in (
         (way.eth, standing.eth.wanted, book.eth),
         (way.sol, standing.sol.wanted, book.sol),
@@ -201,9 +208,29 @@ def _walked(order: int, leg: LegQuote) -> int:
     return cost
 
 
-def test_of_the_random_cases_every_way_is_taken_by_some() -> None:
-    names = {cheapest(*_random_case(random.Random(seed)), THOUSAND, RULES).name for seed in range(300)}
-    assert names == {"complete", "trim", "adjust", "flatten"}
+@pytest.mark.parametrize("ratio", ["1", "0.8", "1.25"])
+def test_of_the_random_cases_every_way_is_taken_by_some(ratio: str) -> None:
+    cases = (_random_case(random.Random(seed), Rate.of(ratio)) for seed in range(300))
+    assert {cheapest(*case, THOUSAND, RULES).name for case in cases} == {
+        "complete",
+        "trim",
+        "adjust",
+        "flatten",
+    }
+
+
+def test_a_pair_at_a_hedge_ratio_is_completed_and_trimmed_to_that_ratio() -> None:
+    """0.357 ETH are 984 USD; with 0.8, 6.8 SOL hedge them, and 8.5 do not."""
+    lone = uneven("0.357", "0", wanted=("0.357", "-6.8"), hedge_ratio=Rate.of("0.8"))
+    assert (way_out(lone).name, way_out(lone).sol) == ("complete", Base.of("-6.8"))
+    dollars = uneven("0.357", "0", wanted=("0.357", "-8.5"), hedge_ratio=Rate.of("0.8"))
+    assert way_out(dollars).name != "complete"
+    short = uneven("0.357", "-6.4", wanted=("0.357", "-6.8"), hedge_ratio=Rate.of("0.8"))
+    way = way_out(short)
+    assert way.name == "trim"
+    left = notional(short.eth.vwap, short.eth.amount + way.eth)
+    held_sol = notional(short.sol.vwap, short.sol.amount)
+    assert imbalance(left, held_sol, Rate.of("0.8")) <= THOUSAND.max_imbalance
 
 
 def test_with_no_tolerance_at_all_a_pair_that_cannot_be_exact_is_closed() -> None:

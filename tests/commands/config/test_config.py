@@ -37,7 +37,7 @@ from messages.settings import (
     WeeklyWindow,
     WhenUnbalanced,
 )
-from messages.units import ONE, Bps, Ms, Quote, Rate
+from messages.units import ONE, Bps, Ms, Quote, Rate, legs_of
 from tests.actors.fakes import RULES
 
 
@@ -74,6 +74,33 @@ def test_whatever_grows_or_is_judged_by_the_most_takes_a_ranges_upper_end() -> N
     assert worst_case(ranged, RULES.terms()).total == worst_case(upper, RULES.terms()).total
     error = refused(hold="1-3 h", limits__max_hold="2 h")
     assert error.sentence.startswith("limits.max_hold: 2 h is shorter than hold = 1-3 h")
+
+
+def test_limits_that_grow_with_the_target_leave_room_for_the_larger_leg() -> None:
+    """1,000 USD of ETH with 20 % more and 5 % in reserve are 1,250, and 1.5 times as many of SOL 1,875."""
+    one, larger, smaller = (
+        load(None, {}, {"hedge_ratio": text}).settings.limits for text in ("1", "1.5", "0.8")
+    )
+    assert (one.max_leg_notional, one.max_gross) == (Quote.of(1250), Quote.of(2500))
+    assert (larger.max_leg_notional, larger.max_gross) == (Quote.of(1875), Quote.of(3125))
+    assert (smaller.max_leg_notional, smaller.max_gross) == (Quote.of(1250), Quote.of(2500))
+    error = refused(hedge_ratio="1.5", limits__max_leg_notional="1200 USD")
+    words = "is less than the 1500.00 USD of SOL of target = 1000 USD with hedge_ratio = 1.5: no leg could"
+    assert words in error.message
+    error = refused(hedge_ratio="1.5", limits__max_gross="2499 USD")
+    assert error.message.endswith("less than both legs of target = 1000 USD with hedge_ratio = 1.5")
+    assert load(None, {}, {"hedge_ratio": "0.8", "limits.max_gross": "1800 USD"})
+
+
+def test_the_worst_case_is_of_both_legs_own_dollars() -> None:
+    """0.8: ETH 1,200 USD and SOL 960, in and out at 3.5 bps each; what is lost with a leg is the larger."""
+    settings = load(None, {}, {"hedge_ratio": "0.8"}).settings
+    worst, equal = worst_case(settings, RULES.terms()), worst_case(Settings(), RULES.terms())
+    assert worst.fees == Quote.of("1.512") == equal.fees * 9 // 10
+    assert (worst.spread, worst.slippage) == (equal.spread * 9 // 10, equal.slippage * 9 // 10)
+    assert (worst.leg, worst.lost_leg) == (equal.leg, equal.lost_leg)
+    larger = load(None, {}, {"hedge_ratio": "1.25"}).settings
+    assert worst_case(larger, RULES.terms()).lost_leg == equal.lost_leg * 5 // 4
 
 
 def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
@@ -202,6 +229,16 @@ def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path
         ("max_imbalance", "2.5 bps", "must be above planning_margin"),
         ("planning_margin", "-1 bps", "must be 0 or more"),
         ("max_deviation", "100 %", "at most 99 %"),
+        ("hedge_ratio", "0", "hedge_ratio: 0 is out of range, it must be above 0"),
+        ("hedge_ratio", "-0.8", "hedge_ratio: -0.8 is out of range, it must be above 0"),
+        ("hedge_ratio", "0.19", "hedge_ratio: 0.19 is out of range, it must be at least 0.2"),
+        ("hedge_ratio", "5.1", "hedge_ratio: 5.1 is out of range, it must be at most 5"),
+        ("hedge_ratio", "0.81234", 'hedge_ratio: "0.81234" has more than 4 decimals'),
+        ("hedge_ratio", "1:0.8", 'hedge_ratio: "1:0.8" is not a number'),
+        ("hedge_ratio", "nan", 'hedge_ratio: "nan" is not a number'),
+        ("hedge_ratio", "1e0", 'hedge_ratio: "1e0" is not a number'),
+        ("hedge_ratio", "80 %", "hedge_ratio takes a number of at most 4 decimals, like 0.8"),
+        ("hedge_ratio", "0,8", 'write hedge_ratio = "0.8"'),
         ("ready_deadline", "2 s", "ready_deadline: 2 s leaves no second of recv_time = 2 s"),
         ("ready_deadline", "1 s", "ready_deadline"),
         ("recv_time", "90 s", "at most"),
@@ -402,10 +439,15 @@ def configurations(draw: st.DrawFn) -> Settings:
     steps = sorted(draw(st.lists(small_parts, min_size=1, max_size=20)))
     recv = draw(st.integers(3_000, 89_999))
     hold = draw(times)
+    ratio = draw(
+        st.just(Rate(ONE)) | st.integers(2_000, 50_000).map(lambda parts: Rate(parts * ONE // 10_000))
+    )
+    legs = legs_of(target, ratio)
     return Settings(
         target=target,
         planning_margin=Bps(margin),
         max_imbalance=Bps(margin + draw(st.integers(1, 4_000 * ONE))),
+        hedge_ratio=ratio,
         max_deviation=draw(small_parts),
         when_unbalanced=draw(unbalanced),
         direction=draw(st.sampled_from(("alternate", "long-eth", "long-sol"))),
@@ -440,8 +482,8 @@ def configurations(draw: st.DrawFn) -> Settings:
             hours_utc=draw(st.lists(hours, max_size=3).map(tuple)),
         ),
         limits=Limits(
-            max_leg_notional=Quote(target + draw(st.integers(0, ONE))),
-            max_gross=Quote(2 * target + draw(st.integers(0, ONE))),
+            max_leg_notional=Quote(max(legs) + draw(st.integers(0, ONE))),
+            max_gross=Quote(sum(legs) + draw(st.integers(0, ONE))),
             max_daily_loss=Quote(draw(st.integers(1, 10**9 * ONE))),
             max_drawdown=Quote(draw(st.integers(1, 10**9 * ONE))),
             max_failed_cycles=draw(st.integers(1, 1_000)),

@@ -23,12 +23,12 @@ def sol(at_ms: int, amount: str, price: str = "100") -> Change:
 
 def of(*changes: Change, until: Ms = END) -> tuple[int, int]:
     """Worst exposure in USD, and its integral in USD x seconds."""
-    found = unhedged(changes, ETH, until, [PAIR])
+    found = unhedged(changes, ETH, until, [PAIR], ONE)
     return found.worst // ONE, found.usd_s // ONE
 
 
 def test_nothing_traded_is_nothing_alone() -> None:
-    assert unhedged((), ETH, END, [PAIR]) == Unhedged()
+    assert unhedged((), ETH, END, [PAIR], ONE) == Unhedged()
 
 
 def test_a_pair_that_trades_in_one_instant_never_stands_alone() -> None:
@@ -49,7 +49,7 @@ def test_a_partial_fill_leaves_the_rest_alone() -> None:
 
 
 def test_what_is_still_open_counts_until_the_venue_was_asked_last() -> None:
-    found = unhedged((eth(10_000, "0.5"),), ETH, END, [PAIR])
+    found = unhedged((eth(10_000, "0.5"),), ETH, END, [PAIR], ONE)
     assert (found.usd_s, found.leg, found.left) == (
         Quote.of(50_000),
         Quote.of(1_000),
@@ -60,7 +60,7 @@ def test_what_is_still_open_counts_until_the_venue_was_asked_last() -> None:
 def test_cycles_are_judged_one_by_one_and_the_leg_is_that_of_the_worst() -> None:
     small = (eth(0, "0.5"), sol(100, "-10"), eth(200, "-0.5"), sol(200, "10"))
     large = (eth(1_000, "1"), sol(1_500, "-20"), eth(2_000, "-1"), sol(2_000, "20"))
-    found = unhedged((*small, *large), ETH, END, [PAIR, (2 * PAIR[0], 2 * PAIR[1])])
+    found = unhedged((*small, *large), ETH, END, [PAIR, (2 * PAIR[0], 2 * PAIR[1])], ONE)
     assert (found.worst, found.usd_s, found.leg, found.left) == (
         Quote.of(2_000),
         Quote.of(1_000),
