@@ -35,7 +35,7 @@ from runtime.observe import Notes
 import msgspec
 import trio
 
-from actors.run_ending import Ending, RunEnding, Leave, Stop, TreeGone
+from actors.run_ending import Ending, RunEnding, Leave, Pause, Stop, TreeGone
 from actors.reconciliation import Reconciliation
 from actors.ledger import Unwritable
 from actors.risk.may_enter import NOT_SEALED
@@ -338,6 +338,7 @@ TAKEN: dict[type, Callable[[Machine, Any], Ending | None]] = {
     TreeGone: lambda machine, gone: machine._endings.halt(gone.code, gone.detail),
     Stop: lambda machine, stop: machine._endings.stop(stop),
     Leave: lambda machine, wish: machine._endings.leave(wish),
+    Pause: lambda machine, wish: machine._endings.pause(wish),
     Tradable: lambda machine, answer: machine._may_leave(answer),
     AccountStream: lambda machine, _: machine._reconciliation.reconcile_soon(),
     ClockShift: lambda machine, shift: machine._shifted(shift),

@@ -26,6 +26,7 @@ from actors.tree import Channels, World
 from messages.amounts import fixed
 from messages.lifecycle import (
     LEDGER_GONE,
+    PAUSED,
     SIGNER_REPLACED,
     TAKEN_OVER,
     VERIFYING,
@@ -69,6 +70,15 @@ class Leave(msgspec.Struct, frozen=True):
     latch: bool
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """A request through the control socket: enter nothing until another one, with `on` False, lets it go on.
+    What is open is held and exits as planned. It does not outlive the process.
+    """
+
+    on: bool
+    reason: str
+
+
 class TreeGone(msgspec.Struct, frozen=True):
     """The supervision tree gave up; `code` is the halt's."""
 
@@ -103,6 +113,8 @@ class RunEnding:
         """
         self.unreachable = ""
         """Why a leg's missing connection may not be waited for any longer."""
+        self.paused = ""
+        """Why a person lets nothing be entered; "" while entering is not paused."""
         self.closing_refused = False
         """Was closing a pair proposed, and not even sealed?"""
         self._signing = SignerStatus()
@@ -251,6 +263,17 @@ class RunEnding:
         if wish.latch:
             self._latch(wish.code, wish.detail)
         self._enter_no_more(wish.code, wish.detail)
+
+    def pause(self, wish: Pause) -> None:
+        """Let nothing be entered, or go on; a run that is about to end does neither."""
+        now = self._channels.directive.value
+        if now is not None and now.leave_now:
+            return
+        self.paused = wish.reason if wish.on else ""
+        self._channels.directive.put(
+            Directive(enter=not wish.on, leave_now=False, reason=PAUSED if wish.on else "")
+        )
+        self._note("info", f"{PAUSED if wish.on else 'RESUMED'}: {wish.reason}")
 
     def hear(self, message: msgspec.Struct) -> None:
         """Take notice of a venue that refuses our signature: what can still be closed is closed now."""

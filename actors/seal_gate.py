@@ -19,7 +19,7 @@ from actors.risk.may_enter import FOLLOWS, NOT_SEALED, SEAL, Proposal, may_enter
 from actors.run_ending import Ending, RunEnding
 from actors.sizing.sizer import Sizer
 from actors.tree import Channels, Tree, World
-from messages.lifecycle import Denial, Denied, Waiting
+from messages.lifecycle import PAUSED, Denial, Denied, Waiting
 from messages.sizing import Abort, Place, Sealed, SizingPlan, Skipped
 from messages.units import Ms
 from runtime.observe import Notes
@@ -185,6 +185,8 @@ class SealGate:
         at_s, obstructed = self._obstructed
         fresh = obstructed.code and now_s < at_s + OBSTRUCTED_S
         waiting = obstructed if fresh else self._channels.waiting.value or Waiting()
+        if self._endings.paused and (waiting.purpose == "enter" or not waiting.code):
+            waiting = Waiting("enter", PAUSED, self._endings.paused)
         if waiting != self._waiting:
             self._waiting = waiting
             self._world.observe(waiting)

@@ -1,4 +1,4 @@
-"""The control socket: how `flatten`, `halt` and `status` reach a run that is alive.
+"""The control socket: how `flatten`, `halt` and `status`, the page and a chat reach a run that is alive.
 
 A Unix socket in the user's runtime directory, 0600, named like the run's lock; one JSON line asks, one
 answers, and for a run that was told to leave one more says how that ended. It only asks the supervisor, by a
@@ -21,7 +21,7 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.run_ending import Leave, open_legs
+from actors.run_ending import Leave, Pause, open_legs
 from commands.output.event_feed import EventFeed
 from commands.output.run_report import RunReport
 from messages.lifecycle import Held
@@ -33,6 +33,8 @@ PATH_MAX = 107
 LINE_MAX = 65_536
 ANSWER_S = 5.0
 """How long a run may take to answer before it counts as one that does not."""
+LEAVE = frozenset({"flatten", "halt"})
+"""What is answered twice: at once, and when the run has ended."""
 FAREWELL_S = 1.0
 """How long a run that ends waits for its last answer to be read."""
 
@@ -40,7 +42,7 @@ FAREWELL_S = 1.0
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a command asks of a run; `reason` is written into the ledger."""
 
-    do: Literal["status", "flatten", "halt", "events"]
+    do: Literal["status", "pause", "resume", "flatten", "halt", "events"]
     reason: str = ""
 
 
@@ -131,11 +133,14 @@ class RunControl:
                 if ask.do == "events":
                     await self._tell_events(stream)
                     return
-                if ask.do != "status":
+                leaves = ask.do in LEAVE
+                if leaves:
                     code = "HALTED_BY_HAND" if ask.do == "halt" else "FLATTENED"
                     self._post(Leave(code, ask.reason or "asked to flatten", latch=ask.do == "halt"))
+                elif ask.do != "status":
+                    self._post(Pause(ask.do == "pause", ask.reason or f"asked to {ask.do}"))
                 await stream.send_all(msgspec.json.encode(self.answer()) + b"\n")
-                if ask.do != "status":
+                if leaves:
                     await self._over.wait()
                     await stream.send_all(msgspec.json.encode(self.answer()) + b"\n")
         except trio.TooSlowError:
@@ -235,7 +240,7 @@ async def ask(
     with suppress(OSError, trio.BrokenResourceError, msgspec.DecodeError):
         async with await trio.open_unix_socket(path) as stream:
             await stream.send_all(msgspec.json.encode(request) + b"\n")
-            for waits_s in (ANSWER_S, patience_s) if request.do != "status" else (ANSWER_S,):
+            for waits_s in (ANSWER_S, patience_s) if request.do in LEAVE else (ANSWER_S,):
                 with trio.move_on_after(waits_s):
                     answer = msgspec.json.decode(await _line(stream), type=ControlReply)
                     heard(answer)

@@ -17,6 +17,10 @@ LEDGER_GONE = "LEDGER_GONE"
 """Code of a ledger whose file was deleted or replaced under its run: nothing is entered, what is held is
 closed, and the run halts.
 """
+PAUSED = "PAUSED_BY_HAND"
+"""Code of a `Directive` and of the wait that follows it: a person lets nothing be entered until it is
+resumed; what is open is held and exits as planned.
+"""
 VERIFYING = "LEDGER_BEING_VERIFIED"
 """Code of a `no_entry` that passes by itself: older rows of the ledger are still being verified."""
 Phase = Literal["flat", "open", "uneven", "in_flight"]

@@ -4,11 +4,11 @@ only for how long nothing else was heard.
 
 import msgspec
 
-from messages.lifecycle import Alarm
+from messages.lifecycle import PAUSED, Alarm
 from messages.units import Ms
 
-EXPECTED = frozenset({"NO_ENTRY_WINDOW", "ENTER_WHEN_HOURS"})
-"""Denials that a person has asked for, and that pass by the clock alone."""
+EXPECTED = frozenset({"NO_ENTRY_WINDOW", "ENTER_WHEN_HOURS", PAUSED})
+"""Denials that a person has asked for: they pass by the clock alone, or when that person says so."""
 
 
 class DenialAlarm(msgspec.Struct):

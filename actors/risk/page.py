@@ -22,7 +22,7 @@ asked of plans that repair or close, all others only of plans to enter: closing 
 votes the barrier checks once more that the votes came in time and the quotes are fresh (`docs/protocol.md`).
 
 What follows from a denial by the supervisor: **waits**: it is shown as what is waited for; **alarm**: it is also written down once per reason, and
-raises an alarm after `limits.alarm_after_denying`, unless a person has asked for it (`NO_ENTRY_WINDOW`); **ends**: it is written down, and the run ends as soon as it is flat.
+raises an alarm after `limits.alarm_after_denying`, unless a person has asked for it (`NO_ENTRY_WINDOW`, `PAUSED_BY_HAND`); **ends**: it is written down, and the run ends as soon as it is flat.
 
 What helps is printed when nothing could be entered for `max_wait` because of that code; without a sentence of its own, a code sends you to the log.
 """  # noqa: E501

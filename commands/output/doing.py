@@ -12,7 +12,7 @@ from actors.risk.goals import reached
 from actors.run_ending import open_legs
 from commands.output.words import clock_time, seconds, span
 from messages.amounts import fixed, size
-from messages.lifecycle import Halted, Held, Stopping, Waiting
+from messages.lifecycle import PAUSED, Halted, Held, Stopping, Waiting
 from messages.settings import Settings
 from messages.sizing import Purpose, SizingPlan, Skipped
 
@@ -122,6 +122,8 @@ def _waits(seen: Seen, held: Held, now_ms: int) -> str:
     """Nothing is open, and more is to be entered: the first thing that keeps it from that, in the order in
     which a run asks them.
     """
+    if seen.waiting.code == PAUSED:
+        return f"PAUSED: {seen.waiting.detail}, nothing is entered until it is resumed"
     if not held.account_ok:
         return "WAITING: the account has not been read yet"
     if not seen.quoted:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from actors.run_ending import Leave
+from actors.run_ending import Leave, Pause
 from commands.control import (
     LINE_MAX,
     ControlReply,
@@ -62,6 +62,17 @@ async def test_status_says_how_things_stand_and_changes_nothing() -> None:
         os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5"
     )
     assert run.posted == []
+
+
+@pytest.mark.parametrize(("do", "on"), [("pause", True), ("resume", False)])
+async def test_a_run_is_paused_and_resumed_and_answers_once(do: str, on: bool) -> None:
+    run = Run()
+    async with run.serving():
+        with trio.fail_after(SOON_S):
+            answer = await ask(NAME, ControlRequest(do, "dinner"), 600)  # type: ignore[arg-type]
+    assert answer is not None
+    assert not answer.ended
+    assert run.posted == [Pause(on, "dinner")]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Nothing could be entered for `max_wait`: what counts towards it, and which reason is named."""
 
+import pytest
+
 from actors.risk.entry_wait import TURN_S_MAX, EntryWait
-from messages.lifecycle import Held, Waiting
+from messages.lifecycle import PAUSED, Held, Waiting
 from messages.units import ONE
 from tests.actors.fakes import held
 
@@ -53,9 +55,10 @@ def test_a_cycle_that_failed_begins_it_again_too_and_a_skipped_one_does_not() ->
     assert wait.over
 
 
-def test_a_window_that_somebody_wrote_does_not_count() -> None:
+@pytest.mark.parametrize("expected", [WINDOW, Waiting("enter", PAUSED, "dinner")])
+def test_what_a_person_has_asked_for_does_not_count(expected: Waiting) -> None:
     wait = EntryWait(20)
-    looked(wait, 0, 1800, WINDOW)
+    looked(wait, 0, 1800, expected)
     assert wait.waited_s == 0
 
 

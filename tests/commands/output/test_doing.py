@@ -5,7 +5,7 @@ import pytest
 
 from commands.output.doing import Seen, doing, same, without_run
 from messages.execution import Doubt
-from messages.lifecycle import Halted, Legging, Stopping, Waiting
+from messages.lifecycle import PAUSED, Halted, Legging, Stopping, Waiting
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
 from tests.actors.fakes import START_MS, held
@@ -99,6 +99,11 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
         ),
         (seen(held=held(awaiting_proof=True)), 0, "CHECKING: flat by our fills, asking the exchange"),
         (seen(held=held(completed=1, last_change_ms=Ms(NOW))), 100, "PAUSED: next cycle in 0.4 s"),
+        (
+            seen(held=held(completed=1), waiting=Waiting("enter", PAUSED, "by Telegram")),
+            0,
+            "PAUSED: by Telegram, nothing is entered until it is resumed",
+        ),
         (seen(held=held(completed=5, skipped=9)), 0, "DONE: 5 of 5 cycles"),
         (seen(held=held(foreign="SOL-PERP 3 is not ours")), 0, "BLOCKED: SOL-PERP 3 is not ours"),
         (
