@@ -175,7 +175,7 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
         ('no_entry_utc=["Thu 13:50-14:20"]',),
         {},
     ),
-    ("windows", "warn", "nothing is entered in Mon 13:50-14:20 UTC", NOTHING, (), {}),
+    ("windows", "warn", "nothing is entered in Mon 13:50-14:20 UTC", NOTHING, ("no_entry_utc=",), {}),
     ("key", "warn", "is the owner's own key", NOTHING, (), {}),
     ("key", "ok", "is the linked signer", link(STRANGER.address), (), {"signer": STRANGER}),
     ("key", "fail", "neither owner", NOTHING, (), {"signer": STRANGER}),

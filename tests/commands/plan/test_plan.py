@@ -145,7 +145,8 @@ def test_an_exchange_is_asked_for_the_accounts_own_fees_and_margin_without_a_key
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NADO_PRIVATE_KEY", raising=False)
-    mine = ("--set", f"venue.owner={OWNER}", "--set", "venue.subaccount=evenkeel")
+    values = (f"venue.owner={OWNER}", "venue.subaccount=evenkeel", "no_entry_utc=[]")
+    mine = [word for value in values for word in ("--set", value)]
     with served() as exchange:
         where = ("--venue", "testnet", "--url", exchange.url, "--target", "100 USD")
         code, told = planned(capsys, *where, *mine)
