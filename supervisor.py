@@ -136,18 +136,26 @@ class Machine:
                 nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             with self.channels.inbox.reader() as inbox:
                 while ending is None:
-                    told, taken = self._told, []
-                    # A plan under way has deadlines of milliseconds, whatever time is.
-                    idle = self.barrier.phase == "idle"
-                    with trio.move_on_after(IDLE_S * world.slack if idle else TICK_S):
-                        taken = [await inbox.receive()]
-                    # All that waits in one turn: three votes are one, and no task switch lies between them.
-                    for message in [*taken, *self.channels.inbox.drain()]:
-                        ending = ending or self._take(message)
-                    # The turn that has sealed or placed a plan ends here: whoever was told runs first.
-                    if ending is None and self._told == told:
-                        ending = self._look_around()
+                    # One scope while messages come, and not one for each turn: a scope costs as much.
+                    with trio.CancelScope() as waits:
+                        while ending is None:
+                            # A plan under way has deadlines of milliseconds, whatever time is.
+                            idle = self.barrier.phase == "idle"
+                            waits.deadline = trio.current_time() + (IDLE_S * world.slack if idle else TICK_S)
+                            ending = self._turn([await inbox.receive()])
+                    ending = ending or self._turn([])
             nursery.cancel_scope.cancel()
+        return ending
+
+    def _turn(self, taken: list[msgspec.Struct]) -> Ending | None:
+        """One turn of the loop, with what has come: nothing, where the time to look around came first."""
+        told, ending = self._told, None
+        # All that waits in one turn: three votes are one, and no task switch lies between them.
+        for message in [*taken, *self.channels.inbox.drain()]:
+            ending = ending or self._take(message)
+        # The turn that has sealed or placed a plan ends here: whoever was told runs first.
+        if ending is None and self._told == told:
+            ending = self._look_around()
         return ending
 
     def _look_around(self) -> Ending | None:

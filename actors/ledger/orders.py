@@ -24,6 +24,7 @@ digest, if larger, still replaces what is booked.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -86,8 +87,10 @@ class OrderPiece(msgspec.Struct, frozen=True):
     price: int
 
 
-class OurOrder(msgspec.Struct, eq=False):
-    """One leg's order of one plan."""
+class OurOrder(msgspec.Struct, eq=False, dict=True):
+    """One leg's order of one plan. `dict` is for what its pieces add up to, which is asked for at every look
+    at what is held, and is no part of it.
+    """
 
     leg: Leg
     plan: SizingPlan
@@ -243,6 +246,7 @@ class OurOrder(msgspec.Struct, eq=False):
         if self.fees.pop(left, None) is not None:
             self.pieces[left] = fill
         self.pieces.setdefault(left, fill)
+        self._count_again()
         self._judge()
 
     def take_fill_without_fee(self, fill: Fill, charges: Charges | None, why: str) -> None:
@@ -255,6 +259,7 @@ class OurOrder(msgspec.Struct, eq=False):
                 self.terms(charges), int(notional(fill.price, fill.amount)), first=not before
             )
             self.pieces[left] = fill
+        self._count_again()
         self.suspected(why)
         self._judge()
 
@@ -262,7 +267,7 @@ class OurOrder(msgspec.Struct, eq=False):
         """Are the fees of its fills what the account's own rate comes to? Where they are not, the archive
         is asked.
         """
-        total = self._pieced()
+        total = self._pieced
         by_fills = self.ended and bool(total.filled) and not self._answered_for and not self.confirmed
         self.unsure = by_fills and not exact_fee(self.terms(charges), total.quote, total.fee)
 
@@ -285,7 +290,7 @@ class OurOrder(msgspec.Struct, eq=False):
             return  # no possible total of this order
         of_record = answer.filled != 0 and not answer.provisional
         more = of_record and abs(answer.filled) > abs(self.total.filled)
-        self.confirmed = self.confirmed or (of_record and abs(answer.filled) >= abs(self._pieced().filled))
+        self.confirmed = self.confirmed or (of_record and abs(answer.filled) >= abs(self._pieced.filled))
         estimated = self.resolved is not None and self.resolved.provisional
         corrected = (
             of_record and self.unsure and answer.filled == self.total.filled and not self._heard_as(answer)
@@ -296,7 +301,7 @@ class OurOrder(msgspec.Struct, eq=False):
             answer.filled == 0 or (answer.provisional and not (self.absent and answer.source == LATE))
         ):
             return  # RESOLVE may have been asked before a later plan moved the position
-        outweighs = abs(answer.filled) >= abs(self._pieced().filled)
+        outweighs = abs(answer.filled) >= abs(self._pieced.filled)
         if outweighs or (self.suspect and answer.filled and not self.ended):
             self.resolved, self.resolved_at_ns = answer, at_ns
             self.ended = True
@@ -329,7 +334,7 @@ class OurOrder(msgspec.Struct, eq=False):
         )
 
     def _judge(self) -> None:
-        traded = abs(self._pieced().filled)
+        traded = abs(self._pieced.filled)
         whole = abs(self.order.amount)
         never = self.answer in {"refused", "none"} and not self.pieces
         all_told = self.cancelled and self.left is not None and traded == whole - self.left
@@ -342,7 +347,7 @@ class OurOrder(msgspec.Struct, eq=False):
         """What this order has done, as well as it is known."""
         if self._answered_for and self.resolved is not None:
             return Sums(int(self.resolved.filled), int(self.resolved.quote), int(self.resolved.fee))
-        return self._pieced()
+        return self._pieced
 
     @property
     def provisional(self) -> bool:
@@ -360,11 +365,16 @@ class OurOrder(msgspec.Struct, eq=False):
         """
         if self.resolved is None:
             return False
-        pieced = abs(self._pieced().filled)
+        pieced = abs(self._pieced.filled)
         if pieced > abs(self.resolved.filled):
             return False
         return not (self.resolved.provisional and self.pieces and pieced == abs(self.resolved.filled))
 
+    def _count_again(self) -> None:
+        """Its pieces or their fees have changed."""
+        self.__dict__.pop("_pieced", None)
+
+    @cached_property
     def _pieced(self) -> Sums:
         told = self._sum(self.pieces.values())
         return told + Sums(0, 0, sum(fee - self.pieces[left].fee for left, fee in self.fees.items()))
@@ -379,7 +389,7 @@ class OurOrder(msgspec.Struct, eq=False):
     def moves(self) -> list[OrderPiece]:
         """Its trades by the venue's clock; one at the time of the answer where only RESOLVE knows them."""
         total = self.total
-        if self._answered_for and total.filled != self._pieced().filled:
+        if self._answered_for and total.filled != self._pieced.filled:
             return (
                 [OrderPiece(self.resolved_at_ns, self.leg, total.filled, int(total.vwap))]
                 if total.filled

@@ -53,21 +53,43 @@ async def run(
     """Look whenever quotes, holdings or the directive change, and at least every `TICK_S` (`slots.slack`
     times rarer); post each decision to the supervisor.
     """
-    memory = Memory()
-    barred: Denial | None = None
+    looks = _Looks(slots, post, sizer, clock, observe)
     watched = (slots.quotes, slots.held, slots.directives)
     seen = (-1, -1, -1)
-    pulse = pulse or Pulse()
+    pulse, tick_s = pulse or Pulse(), TICK_S * slots.slack
     task_status.started()
     while True:
-        pulse.expect("its next look", TICK_S * slots.slack)
-        with trio.move_on_after(TICK_S * slots.slack):
-            await any_newer(watched, seen)
+        # One scope for as long as news keeps coming, and not one for each look: a scope costs as much.
+        with trio.CancelScope() as waits:
+            while True:
+                pulse.expect("its next look", tick_s)
+                waits.deadline = trio.current_time() + tick_s
+                await any_newer(watched, seen)
+                seen = (slots.quotes.version, slots.held.version, slots.directives.version)
+                looks.look()
         seen = (slots.quotes.version, slots.held.version, slots.directives.version)
+        looks.look()
+
+
+class _Looks(msgspec.Struct):
+    """The step with its surroundings: what it looks at, and who hears of what it decides."""
+
+    slots: Slots
+    post: Callable[[msgspec.Struct], None]
+    sizer: Sizer
+    clock: VenueClock
+    observe: Observe
+    memory: Memory = Memory()
+    barred: Denial | None = None
+
+    def look(self) -> None:
+        """One look at everything; nothing before it is known what is held and what is allowed."""
+        slots, clock = self.slots, self.clock
         if slots.held.value is None or slots.directives.value is None:
-            continue
-        if slots.rules.value is not None and slots.rules.value is not sizer.rules:
-            sizer = msgspec.structs.replace(sizer, rules=slots.rules.value)
+            return
+        if slots.rules.value is not None and slots.rules.value is not self.sizer.rules:
+            self.sizer = msgspec.structs.replace(self.sizer, rules=slots.rules.value)
+        sizer = self.sizer
         look = Look(
             slots.quotes.value,
             slots.held.value,
@@ -75,20 +97,20 @@ async def run(
             clock.now_ms(),
             slots.doubted.value or Ms(0),
         )
-        memory, decision = sizer.step(memory, look)
-        if (waiting := sizer.waiting(memory, look)) != slots.waiting.value:
+        self.memory, decision = sizer.step(self.memory, look)
+        if (waiting := sizer.waiting(self.memory, look)) != slots.waiting.value:
             slots.waiting.put(waiting)
-        before, barred = barred, sizer.barred(look)
-        if barred and (before is None or before.code != barred.code):
-            post(Denied(barred.code, barred.detail))
-        elif before and not barred:
-            observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
+        before, self.barred = self.barred, sizer.barred(look)
+        if self.barred and (before is None or before.code != self.barred.code):
+            self.post(Denied(self.barred.code, self.barred.detail))
+        elif before and not self.barred:
+            self.observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
         if isinstance(decision, SizingPlan):
             note: str = decision.purpose
             if decision.purpose == "exit" and look.quote is not None:
                 rule = sizer.exit_rule(look, look.quote)
                 note = f"exit, {rule.text}" if rule else note
             eth, sol = decision.eth.amount, decision.sol.amount
-            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
+            self.observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
         if decision is not None:
-            post(decision)
+            self.post(decision)
