@@ -375,8 +375,11 @@ class Settings(msgspec.Struct, frozen=True):
         ),
     ] = WhenUnbalanced()
     direction: Annotated[
-        Literal["alternate", "long-eth", "long-sol"],
-        ConfigKey('Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not.'),
+        Literal["alternate", "long-eth", "long-sol", "funding"],
+        ConfigKey(
+            'Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not, "funding" takes'
+            " the side that receives more of it (docs/funding.md)."
+        ),
     ] = "alternate"
     cycles: Annotated[
         int | None,
@@ -452,6 +455,15 @@ class Settings(msgspec.Struct, frozen=True):
             HUNDRED_PERCENT,
         ),
     ] = None
+    hold_for_funding: Annotated[
+        Ms,
+        ConfigKey(
+            "How much longer than hold a pair may be kept over funding times, while they pay it more than"
+            " waiting risks (docs/funding.md); 0 s: not at all.",
+            0,
+            YEAR_MS,
+        ),
+    ] = Ms(0)
     pause: Annotated[
         Ms,
         ConfigKey(

@@ -97,11 +97,16 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     worth, where they were drawn from a range of the configuration; None: they are the configuration's.
     """
     because: str = ""
-    """Of an `exit`: the name of the rule by which the pair leaves (`actors/risk/exits.py`)."""
+    """Of an `exit`: the name of the rule by which the pair leaves (`actors/risk/exits.py`). Of an `enter`:
+    that of the rule which chose its side, with `direction = "funding"` (`actors/risk/funding.py`).
+    """
     hedge_ratio: Rate | None = None
     """How many dollars of SOL hedge one of ETH in the pair that this plan is about; None: 1, the same dollars
     on both sides. It is left out of the bytes then, so that such a plan has the digest it always had.
     """
+    eth_funding: Rate | None = None
+    sol_funding: Rate | None = None
+    """Of an `enter`: the funding rates per 24 hours at the decision; None: unknown. For people's files."""
 
     @property
     def ratio(self) -> Rate:

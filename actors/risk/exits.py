@@ -5,6 +5,7 @@
                            a limit ends the pair before its time (`limits.py`)
     STOP_LOSS              closing it now comes to a loss of `stop_loss` or more (`pair_result.py`)
     TAKE_PROFIT            closing it now comes to a profit of `take_profit` or more
+    FUNDING_HELD           its hold is over; it was kept over a funding time, and is not for the next
     HOLD                   it has been held for as long as it was to be
 
 They are asked in this order, so the one that is named is the strictest that holds at this quote.
@@ -16,6 +17,7 @@ book, and a hold that is over is over.
 
 from actors.market_data.cost_curve import BASIS
 from actors.risk.drawn_values import hold_of
+from actors.risk.funding import funding_exit, kept_for_funding
 from actors.risk.gates import Attempt, depth_denial, skew_denial, stale_denial
 from actors.risk.limits import pair_over
 from actors.risk.pair_result import PairResult, pair_result
@@ -44,7 +46,9 @@ def exit_rule(
     if profit is not None and voluntary_denial(held, quote, settings, now_ms) is None:
         return profit
     hold_ms, for_ms = hold_of(settings, held), now_ms - held.entered_ms
-    return Denial("HOLD", f"held for {for_ms} ms, hold = {hold_ms} ms") if for_ms >= hold_ms else None
+    if for_ms < hold_ms or kept_for_funding(held, quote, settings, hold_ms, now_ms):
+        return None
+    return funding_exit(held, quote, settings, hold_ms, now_ms)
 
 
 def exit_waits(

@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from actors.market_data.cost_curve import BASIS, depth_within, vwap
-from actors.risk.drawn_values import target_of, with_drawn
+from actors.risk.drawn_values import hold_of, target_of, with_drawn
 from actors.risk.exits import exit_rule, exit_waits
+from actors.risk.funding import FUNDING_WAIT, Side, kept_for_funding, known_rate, side_for_funding, wait_words
 from actors.risk.gates import limit_price, rules_denial
 from actors.risk.legging import over_budget
 from actors.risk.may_enter import (
@@ -30,7 +31,7 @@ from actors.risk.may_enter import (
 )
 from actors.risk.triggers import EntryMoment
 from actors.sizing.attainability import Attainability, attainable
-from actors.sizing.last_cycle import last_target
+from actors.sizing.last_cycle import cycle_price, last_target
 from actors.sizing.lattice import MINIMUM_PERCENT, Search, SizingRequest, TakenSide, possible_near
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import cheapest
@@ -38,7 +39,7 @@ from messages.lifecycle import Denial, Directive, Held, Waiting
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
-from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Ms, Price, Quote, imbalance, legs_of, notional
 from venue.closing import Closing, closing, hedged, liquidation_near
 from venue.protocol import UNTRADABLE, ProductRules, VenueRules
 
@@ -225,8 +226,9 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         cycle = self._cycle(look.held)
         if look.held.enters >= ENTRY_TRIES:
             return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
-        sign = self.sign(cycle)
-        search = Search(self._wanted(look.held, quote, cycle), *self.sides(quote, sign))
+        side = self.side(look, quote, cycle)
+        sign = side.sign
+        search = Search(self._wanted(look.held, quote, cycle, sign), *self.sides(quote, sign))
         judged = search.judged()
         eth, sol = search.amounts(judged)
         # The gates before the verdict: a target that cannot be balanced in a book that is old or thin says
@@ -240,15 +242,15 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
                 advised = self.attainable(quote, self.signs(cycle)).verdict
                 return Skipped(cycle, "UNBALANCED", advised.reason, advised)
             eth, sol = chosen.eth, chosen.sol
-        return self.entry(look, quote, cycle, (eth, sol))
+        return self.entry(look, quote, cycle, (eth, sol), side)
 
-    def _wanted(self, held: Held, quote: PairQuote, cycle: int) -> SizingRequest:
+    def _wanted(self, held: Held, quote: PairQuote, cycle: int, sign: int) -> SizingRequest:
         """What the search is asked for: this cycle's target, or what is left of a goal where that is less and
         can be balanced; else the smallest target above it that can. Raises `Incomplete`.
         """
         whole = target_of(self.settings, self.seed, cycle)
         left = last_target(whole, self.settings, held, self.rules, quote)
-        found = None if left is None else self.size(quote, self.sign(cycle), left).smallest_target
+        found = None if left is None else self.size(quote, sign, left).smallest_target
         target = whole if found is None else min(found, whole)
         if target == self.settings.target:
             return self.request
@@ -258,18 +260,24 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             self._requests[target] = self._request(target)
         return self._requests[target]
 
-    def entry(self, look: Look, quote: PairQuote, cycle: int, sizes: tuple[Base, Base]) -> SizingPlan:
-        """The plan that enters the pair of this cycle with these quantities of ETH and SOL (unsigned),
-        whatever the gates say of it. The command `plan` shows the same one.
+    def entry(
+        self, look: Look, quote: PairQuote, cycle: int, sizes: tuple[Base, Base], side: Side
+    ) -> SizingPlan:
+        """The plan that enters the pair of this cycle on this side with these quantities of ETH and SOL
+        (unsigned), whatever the gates say of it. The command `plan` shows the same one.
         """
-        sign = self.sign(cycle)
+        sign = side.sign
         deadline_ms = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
         amounts = (sign * sizes[0], -sign * sizes[1])
         slippage = self.settings.max_slippage
         plan = self._plan(
             look, quote, Intended("enter", cycle, 0, amounts, slippage, deadline_ms=deadline_ms)
         )
-        return with_drawn(plan, self.settings, self.seed)
+        eth_funding, sol_funding = (known_rate(leg.funding, look.now_ms) for leg in (quote.eth, quote.sol))
+        told = msgspec.structs.replace(
+            plan, because=side.rule, eth_funding=eth_funding, sol_funding=sol_funding
+        )
+        return with_drawn(told, self.settings, self.seed)
 
     def possible(self, quote: PairQuote, cycle: int) -> bool:
         """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums?
@@ -290,28 +298,48 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         )
 
     def waiting(self, memory: Memory, look: Look) -> Waiting:
-        """What is shown of the wait that `memory` is in, or of a profit that waits for better books."""
+        """What is shown of the wait that `memory` is in, of a profit that waits for better books, or of what
+        a pair is kept for.
+        """
         if look.held.phase == "open" and look.quote is not None:
             kept = exit_waits(look.held, look.quote, self.settings, self.rules, look.now_ms)
-            return Waiting("exit", kept.code, kept.detail, kept.brief) if kept else Waiting()
+            if kept is not None:
+                return Waiting("exit", kept.code, kept.detail, kept.brief)
+            return self._kept(look, look.quote)
         if memory.denial is None or look.held.phase != "flat":
             return Waiting()
         until_ms = Ms(memory.waiting_since_ms + ENTRY_PATIENCE_MS) if memory.waiting_since_ms else Ms(0)
         return Waiting("enter", memory.denial.code, memory.denial.detail, memory.denial.brief, until_ms)
 
+    def _kept(self, look: Look, quote: PairQuote) -> Waiting:
+        held, hold_ms = look.held, hold_of(self.settings, look.held)
+        wait = kept_for_funding(held, quote, self.settings, hold_ms, look.now_ms)
+        if wait is None:
+            return Waiting()
+        return Waiting("exit", FUNDING_WAIT, wait_words(wait), until_ms=wait.until_ms)
+
+    def side(self, look: Look, quote: PairQuote, cycle: int) -> Side:
+        """The side that a cycle takes at this look, and why. Raises `Incomplete`."""
+        if self.settings.direction != "funding":
+            return Side(self.sign(cycle), "", "")
+        target = target_of(self.settings, self.seed, cycle)
+        ratio = self.settings.hedge_ratio
+        round_trip = Quote(sum(cycle_price(target, ratio, self.rules.terms(), quote)))
+        last, otherwise = look.held.direction, self.sign(cycle)
+        return side_for_funding(quote, last, otherwise, legs_of(target, ratio), round_trip, look.now_ms)
+
     def sign(self, cycle: int) -> int:
-        """+1 for a cycle that is long ETH and short SOL, -1 for the mirror."""
-        if self.settings.direction == "alternate":
+        """+1 for a cycle that is long ETH and short SOL, -1 for the mirror; where funding decides, what it is
+        while that says nothing.
+        """
+        if self.settings.direction in {"alternate", "funding"}:
             return 1 if cycle % 2 else -1
         return 1 if self.settings.direction == "long-eth" else -1
 
     def signs(self, cycle: int) -> tuple[int, ...]:
         """The directions that are traded from `cycle` on, its own first."""
-        return (
-            (self.sign(cycle), -self.sign(cycle))
-            if self.settings.direction == "alternate"
-            else (self.sign(cycle),)
-        )
+        both = self.settings.direction in {"alternate", "funding"}
+        return (self.sign(cycle), -self.sign(cycle)) if both else (self.sign(cycle),)
 
     def size(self, quote: PairQuote, sign: int, target: Quote) -> Verdict:
         """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction

@@ -243,20 +243,32 @@ def _contradictions(settings: Settings) -> Iterator[Complaint]:
     if limits.max_gross < sum(wanted):
         saying = f"{said['limits.max_gross']} is less than both legs of target = {said['target']}{ratio}"
         yield "limits.max_gross", saying, Usd.write(Quote(sum(rooms)))
-    if settings.min_hold > limits.max_hold:
-        saying = f"{said['min_hold']} is longer than limits.max_hold = {said['limits.max_hold']}"
-        yield "min_hold", saying, None
-    if settings.hold > limits.max_hold:
-        saying = f"{said['limits.max_hold']} is shorter than hold = {said['hold']}"
-        yield "limits.max_hold", saying, Duration.write(settings.hold)
-    if settings.min_hold > least_of(settings.hold):
-        yield "min_hold", f"{said['min_hold']} is longer than hold = {said['hold']} may be", None
+    yield from _hold_contradictions(settings, said)
     if settings.guard.dead_man < least_dead_man(settings):
         saying = (
             f"{said['guard.dead_man']} is less than recv_time = {said['recv_time']} and 2 s: orders may still"
             " arrive"
         )
         yield "guard.dead_man", saying, Duration.write(least_dead_man(settings))
+
+
+def _hold_contradictions(settings: Settings, said: Mapping[str, object]) -> Iterator[Complaint]:
+    """Those about how long a pair is held."""
+    limits = settings.limits
+    if settings.min_hold > limits.max_hold:
+        saying = f"{said['min_hold']} is longer than limits.max_hold = {said['limits.max_hold']}"
+        yield "min_hold", saying, None
+    if settings.hold > limits.max_hold:
+        saying = f"{said['limits.max_hold']} is shorter than hold = {said['hold']}"
+        yield "limits.max_hold", saying, Duration.write(settings.hold)
+    if settings.hold_for_funding and settings.hold + settings.hold_for_funding > limits.max_hold:
+        saying = (
+            f"{said['hold_for_funding']} after hold = {said['hold']} is longer than limits.max_hold ="
+            f" {said['limits.max_hold']}"
+        )
+        yield "hold_for_funding", saying, None
+    if settings.min_hold > least_of(settings.hold):
+        yield "min_hold", f"{said['min_hold']} is longer than hold = {said['hold']} may be", None
 
 
 def least_dead_man(settings: Settings) -> Ms:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from actors.risk.funding import Side, funded_legs, received
 from actors.risk.gates import closed_window
 from actors.risk.limits import liquidation_move, margin_needed, plan_denial
 from actors.risk.may_enter import LegBallot, entry_denial, leg_notional_denial
@@ -26,7 +27,6 @@ from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import LEGS, SizingPlan, Verdict
 from messages.units import ONE, Bps, Quote, Rate
-from venue.protocol import PairTerms
 
 ENDLESS = Quote(10**12 * ONE)
 """More margin than any plan needs."""
@@ -51,6 +51,10 @@ class DirectionPlan(msgspec.Struct, frozen=True):
     room: RatioRoom | None
     denial: Denial | None
     """Why a run would not enter it now."""
+    side: Side
+    """Why a run would begin with it, where funding decides that."""
+    per_hour: Quote | None = None
+    """USD that the pair receives at a funding time, < 0 = pays; None: a rate is not known."""
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -93,7 +97,10 @@ def planned(settings: Settings, basis: Basis) -> Planned:
             smallest_target=bounds.smallest.target if bounds.smallest else None,
             always_from=bounds.always.target if bounds.always else None,
         )
-    directions = tuple(_direction(sizer, basis, terms, cycle, answer) for cycle in range(1, len(signs) + 1))
+    look = Look(quote, basis.held, Directive(enter=True, leave_now=False, reason=""), quote.at_ms)
+    first = sizer.side(look, quote, 1)
+    sides = (first, *(Side(sign, "", "") for sign in signs if sign != first.sign))
+    directions = tuple(_direction(sizer, basis, look, side, answer) for side in sides)
     untraded = any(each.denial and each.denial.code in UNTRADABLE for each in directions)
     return Planned(settings, directions, bounds, advice(settings, verdict) if untraded else "")
 
@@ -108,10 +115,8 @@ UNTRADABLE = ("UNBALANCED", "TARGET_TOO_SMALL")
 """Codes of a denial that says that no quantities do, which another target would cure."""
 
 
-def _direction(
-    sizer: Sizer, basis: Basis, terms: PairTerms, cycle: int, answer: Attainability
-) -> DirectionPlan:
-    settings, quote, sign = sizer.settings, basis.quote, sizer.sign(cycle)
+def _direction(sizer: Sizer, basis: Basis, look: Look, side: Side, answer: Attainability) -> DirectionPlan:
+    settings, quote, sign, terms = sizer.settings, basis.quote, side.sign, basis.rules.terms()
     sized = sizer.size(quote, sign, settings.target)
     chosen = sizer.chosen(quote, sign, sized)
     verdict = chosen or sized
@@ -124,11 +129,8 @@ def _direction(
         small = obstacle.source == "min_notional"
         untradable = Denial("TARGET_TOO_SMALL" if small else "UNBALANCED", cannot(settings, reason))
     if verdict.kind == "impossible":
-        return DirectionPlan(name, verdict, "", None, None, None, None, None, untradable)
-    directive = Directive(enter=True, leave_now=False, reason="")
-    plan = sizer.entry(
-        Look(quote, basis.held, directive, quote.at_ms), quote, cycle, (verdict.eth, verdict.sol)
-    )
+        return DirectionPlan(name, verdict, "", None, None, None, None, None, untradable, side)
+    plan = sizer.entry(look, quote, 1, (verdict.eth, verdict.sol), side)
     known = basis.held.maintenance_health is not None and basis.held.initial_health is not None
     # Where nobody knows what the account has, its margin refuses nothing: the other limits are asked alone.
     held = (
@@ -153,4 +155,6 @@ def _direction(
         or entry_denial(quote, quote.at_ms, settings, plan.eth.amount, plan.sol.amount)
         or plan_denial(plan, held, terms, settings)
         or next((denial for leg in legs if (denial := leg_notional_denial(leg))), None),
+        side,
+        received(*funded_legs(quote, plan.eth.amount, plan.sol.amount), quote.at_ms),
     )

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from actors.risk.legging import budget
 from actors.risk.limits import marked
+from commands.output.funding_words import funding_words
 from commands.output.money_lines import FLOWS, market_of
 from commands.output.run_report import RunReport
 from commands.output.sentences import slippage_bps, spread_bps
@@ -43,6 +44,7 @@ def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -
         *fitted(_progress(view, now_ms), width),
         "-" * width,
         *_books(view, now_ms),
+        _funding(view, now_ms),
         "-" * width,
         *_plan(view, wide=columns >= WIDE),
         _imbalance(view),
@@ -126,6 +128,12 @@ def _book(leg: LegQuote, view: RunView, now_ms: int) -> str:
     decimals = max(len(price.partition(".")[2]) for price in prices)
     bid, ask = (f"{Decimal(price):.{decimals}f}" for price in prices)
     return f"{bid:<9} {ask:<8} {bps(spread_bps(leg)):>9} {span(age):>8}   {state}"
+
+
+def _funding(view: RunView, now_ms: int) -> str:
+    """Both rates, and what the pair comes to by them at the next full hour."""
+    known = view.funding(now_ms)
+    return f" funding    {funding_words(known) if known else '?'}"
 
 
 # -- the plan ------------------------------------------------------------------------------------------------

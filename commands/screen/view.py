@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from actors.risk.drawn_values import hold_of
+from actors.risk.funding import PairFunding, funded_legs, pair_funding
 from commands.output.doing import Seen, doing
 from commands.output.said import About, SaidLine
 from commands.output.sentences import skip_sentence
@@ -45,7 +46,7 @@ from messages.lifecycle import (
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
-from messages.units import Bps, Ms
+from messages.units import Base, Bps, Ms
 from runtime import specs
 
 EVENTS_KEPT = 512
@@ -188,6 +189,13 @@ class RunView:
         return None if self.stopping is None else max(0, -((now_ms - self._stopped_by_ms) // 1000))
 
     # -- market and holdings ---------------------------------------------------------------------------------
+
+    def funding(self, now_ms: int) -> PairFunding | None:
+        """The rates of now and what is held; None while there is no book."""
+        if self.quote is None:
+            return None
+        amounts = (self.held.eth.amount, self.held.sol.amount) if self.held else (Base(0), Base(0))
+        return pair_funding(*funded_legs(self.quote, *amounts), now_ms)
 
     def _quoted(self, quote: PairQuote) -> None:
         if self.quote is None:

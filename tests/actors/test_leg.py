@@ -132,6 +132,8 @@ FIELDS = (
     "target",
     "because",
     "hedge_ratio",
+    "eth_funding",
+    "sol_funding",
 )
 OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg_order(8, "-1.1", "115.75")}
 

@@ -9,8 +9,9 @@ from commands.output.words import fitted
 from commands.screen.drawing import draw
 from commands.screen.view import RunView
 from messages.lifecycle import Legging, Totals
+from messages.market import FundingRate, PairQuote
 from messages.settings import Settings
-from messages.units import Base, Ms, Price, Quote
+from messages.units import Base, Ms, Price, Quote, Rate
 from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import (
@@ -100,8 +101,9 @@ def test_a_repaired_pair_looks_as_documented() -> None:
         " ETH-PERP    2756.8    2756.9    0.36 bps   400 ms   live",
         " SOL-PERP    115.86    115.87    0.86 bps   400 ms   live",
     ]
+    assert lines[7] == " funding    ETH unknown SOL unknown, pair unknown, next 15:00Z"
     digest = plan("repair", seq=8, eth="0").digest[:8]
-    assert lines[8:19] == [
+    assert lines[9:20] == [
         f" PLAN 2.8  {digest}  repair  ETH nothing   SOL buy 8.5 = 984.81 USD",
         " votes     eth_leg READY   sol_leg READY   ledger READY, written   one digest",
         "         ordered   filled    VWAP          slip  order      after",
@@ -206,3 +208,45 @@ def test_a_long_line_goes_on_between_words_and_a_long_word_loses_nothing() -> No
     assert fitted("x" * 100, 79) == ["x" * 79, " " + "x" * 21]
     assert fitted("two\nlines ", 79) == ["two lines"]
     assert fitted(" " + "word " * 15 + "12.5 USD·s", 79) == [" " + "word " * 14 + "word", " 12.5 USD·s"]
+
+
+@pytest.mark.parametrize(
+    ("eth", "sol", "age_ms", "shown"),
+    [
+        ("-0.00012", "0.00004", 0, "ETH -1.20 SOL +0.40 bps/day, pair pays 0.01 USD/h, next 15:00Z"),
+        ("0.02", "-0.02", 0, "ETH +200.00 SOL -200.00 bps/day, pair earns 1.64 USD/h, next 15:00Z"),
+        ("0.02", None, 0, "ETH +200.00 SOL unknown bps/day, pair unknown, next 15:00Z"),
+        ("0", "0", 3_900_000, "ETH old (65 min) SOL old (65 min), pair unknown, next 15:00Z"),
+        ("0", "0.0000000001", 0, "ETH 0.00 SOL 0.00 bps/day, pair pays 0.00 USD/h, next 15:00Z"),
+    ],
+)
+def test_both_rates_and_what_the_pair_comes_to_by_them_fit_on_a_line(
+    eth: str, sol: str | None, age_ms: int, shown: str
+) -> None:
+    """Short ETH, long SOL, of about 985 USD each; a rate that is old or was never said is not 0."""
+    seen = quote_with_rates(eth, sol, age_ms)
+    lines = draw(view_of([seen, *refused_and_repaired(), open_pair()]), START_MS)
+    assert lines[7] == f" funding    {shown}"
+    assert len(lines) <= 24
+    assert max(map(len, lines)) < 80
+
+
+def test_without_a_pair_only_the_rates_are_shown_and_without_a_book_nothing() -> None:
+    assert (
+        draw(view_of([quote_with_rates("-0.00012", "0", 0)]), START_MS)[7]
+        == " funding    ETH -1.20 SOL 0.00 bps/day"
+    )
+    assert draw(view_of([]), START_MS)[7] == " funding    ?"
+
+
+def quote_with_rates(eth: str, sol: str | None, age_ms: int) -> PairQuote:
+    said = [
+        None if rate is None else FundingRate(product, Rate.of(rate), Ms(START_MS - age_ms))
+        for product, rate in ((4, eth), (8, sol))
+    ]
+    seen = quote()
+    one, other = (
+        msgspec.structs.replace(leg, funding=each)
+        for leg, each in zip((seen.eth, seen.sol), said, strict=True)
+    )
+    return msgspec.structs.replace(seen, eth=one, sol=other)
