@@ -63,9 +63,12 @@ def _same(one: Any, other: object) -> bool:
     return type(one) is type(other) and (one.least, int(one)) == (other.least, int(other))  # type: ignore[attr-defined,call-overload]
 
 
+_RANGES = (MsRange, QuoteRange)
+
+
 def is_range(value: int) -> bool:
     """Is it drawn from for each cycle?"""
-    return isinstance(value, MsRange | QuoteRange)
+    return isinstance(value, _RANGES)
 
 
 def least_of(value: int) -> int:

@@ -71,6 +71,17 @@ class CostCurve:
         below = bisect_left(amounts, amount) - 1
         return self._costs[below] + (amount - amounts[below]) * self.levels[below].price
 
+    def vwap(self, amount: int) -> Price:
+        """The average price of the best `amount` (x18), rounded down to 10**-18 USD. Raises `ValueError` for
+        an amount of 0 or levels too thin for it.
+        """
+        cost = self.cost(amount)
+        if cost is None or amount == 0:
+            raise ValueError(
+                f"no average price of {Base(amount).text()}: the ladder holds {Base(self.total()).text()}"
+            )
+        return Price(cost // amount)
+
     def amount_for(self, cost: int) -> int:
         """The most (x18) that can be had for at most `cost` (undivided, >= 0)."""
         costs = self._costs
@@ -223,19 +234,6 @@ def walk(levels: tuple[Level, ...], amount: int) -> Quote | None:
     """
     cost = curve_of(levels).cost(abs(amount))
     return None if cost is None else Quote(cost // ONE)
-
-
-def vwap(levels: tuple[Level, ...], amount: int) -> Price:
-    """The average price of taking |amount|, rounded down to 10**-18 USD. Raises `ValueError` for an amount
-    of 0 or levels too thin for it.
-    """
-    curve, amount = curve_of(levels), abs(amount)
-    cost = curve.cost(amount)
-    if cost is None or amount == 0:
-        raise ValueError(
-            f"no average price of {Base(amount).text()}: the ladder holds {Base(curve.total()).text()}"
-        )
-    return Price(cost // amount)
 
 
 def depth_within(levels: tuple[Level, ...], slippage: Bps) -> Quote:

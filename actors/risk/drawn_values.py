@@ -33,7 +33,7 @@ def pause_of(settings: Settings, held: Held, seed: int) -> Ms:
 
 def with_drawn(plan: SizingPlan, settings: Settings, seed: int) -> SizingPlan:
     """The plan that enters with what was drawn for its cycle; the plan itself where nothing is."""
-    if not any(map(is_range, (settings.hold, settings.pause, settings.target))):
+    if not (is_range(settings.hold) or is_range(settings.pause) or is_range(settings.target)):
         return plan
     return msgspec.structs.replace(
         plan,

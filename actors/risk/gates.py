@@ -8,7 +8,7 @@ Margin, limits and rate-limit weight are checked where they are known: at the se
 
 import msgspec
 
-from actors.market_data.cost_curve import BASIS, depth_within, walk
+from actors.market_data.cost_curve import BASIS, curve_of
 from messages.amounts import fixed, usd
 from messages.lifecycle import Denial, Held
 from messages.market import LegQuote, PairQuote
@@ -72,21 +72,21 @@ def stale_denial(attempt: Attempt) -> Denial | None:
 
 def _old(name: str, leg: LegQuote, attempt: Attempt) -> Denial | None:
     settings = attempt.settings
-    coin, age_ms, oldest_ms = _coin(name), attempt.now_ms - leg.proven_ms, settings.max_quote_age
+    age_ms, oldest_ms = attempt.now_ms - leg.proven_ms, settings.max_quote_age
     if leg.behind_ms > oldest_ms:
         detail = (
             f"the feed of {name} is {leg.behind_ms} ms behind, limit {oldest_ms} ms: more comes than can be"
             " read"
         )
-        return Denial("QUOTE_STALE", detail, f"{coin} feed {leg.behind_ms} ms behind")
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} feed {leg.behind_ms} ms behind")
     if age_ms > oldest_ms:
         detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {oldest_ms} ms"
-        return Denial("QUOTE_STALE", detail, f"{coin} {age_ms} > {oldest_ms} ms")
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {age_ms} > {oldest_ms} ms")
     # With a clock that such a book comes from no age means anything.
     if -age_ms > settings.max_clock_skew:
         limit_ms = settings.max_clock_skew
         detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {limit_ms} ms"
-        return Denial("QUOTE_STALE", detail, f"{coin} {-age_ms} > {limit_ms} ms ahead")
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {-age_ms} > {limit_ms} ms ahead")
     return None
 
 
@@ -102,13 +102,15 @@ def skew_denial(attempt: Attempt) -> Denial | None:
 def book_denial(attempt: Attempt) -> Denial | None:
     """Is each book narrow, deep enough for the amount, and near its oracle price?"""
     settings = attempt.settings
-    checks = (
-        wide_spread(name, leg, settings.max_spread)
-        or _thin(name, leg, amount, settings)
-        or _off_oracle(name, leg, settings)
-        for name, leg, amount in attempt.legs
-    )
-    return next((denial for denial in checks if denial), None)
+    for name, leg, amount in attempt.legs:
+        denial = (
+            wide_spread(name, leg, settings.max_spread)
+            or _thin(name, leg, amount, settings)
+            or _off_oracle(name, leg, settings)
+        )
+        if denial is not None:
+            return denial
+    return None
 
 
 def depth_denial(attempt: Attempt) -> Denial | None:
@@ -144,6 +146,8 @@ def rules_denial(rules: VenueRules, doubted_ms: int, now_ms: int) -> Denial | No
 
 def closed_window(now_ms: int, settings: Settings) -> Denial | None:
     """The weekly window of `no_entry_utc` that venue time `now_ms` lies in; None outside all of them."""
+    if not settings.no_entry_utc:
+        return None
     day, minute = divmod(now_ms // 60_000, 1_440)
     weekday = (day + _EPOCH_WEEKDAY) % 7
     for window in settings.no_entry_utc:
@@ -203,8 +207,9 @@ def wide_spread(name: str, leg: LegQuote, limit: Bps, code: str = "SPREAD_WIDE")
 
 
 def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
-    levels = leg.side(amount)
-    ours, depth = walk(levels, amount), depth_within(levels, settings.max_slippage)
+    curve = curve_of(leg.side(amount))
+    cost, depth = curve.cost(abs(amount)), curve.depth(settings.max_slippage)
+    ours = None if cost is None else Quote(cost // ONE)
     if ours is not None and ours * settings.min_depth <= depth * ONE:
         return None
     within = f"{usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"

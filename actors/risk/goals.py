@@ -79,13 +79,17 @@ def spent(held: Held) -> int | None:
 
 def goals(settings: Settings, held: Held, now_ms: int | None) -> tuple[Goal, ...]:
     """Those that are set, in the order in which they are asked. `now_ms`: venue time; None: not known."""
-    so_far = (held.attempts(count_skips=settings.count_skips), held.totals.traded, spent(held), now_ms)
-    wanted = (settings.cycles, settings.until_volume, settings.until_cost, settings.until_utc)
-    return tuple(
-        Goal(key, now, least, settings.min_hold if key == "until_utc" else 0)
-        for key, now, least in zip(GOALS, so_far, wanted, strict=True)
-        if least is not None
-    )
+    found: list[Goal] = []
+    # Sizing asks at every quote, and mostly one of them is set: nothing is reckoned for the others.
+    if settings.cycles is not None:
+        found.append(Goal("cycles", held.attempts(count_skips=settings.count_skips), settings.cycles))
+    if settings.until_volume is not None:
+        found.append(Goal("until_volume", held.totals.traded, settings.until_volume))
+    if settings.until_cost is not None:
+        found.append(Goal("until_cost", spent(held), settings.until_cost))
+    if settings.until_utc is not None:
+        found.append(Goal("until_utc", now_ms, settings.until_utc, settings.min_hold))
+    return tuple(found)
 
 
 def reached(settings: Settings, held: Held, now_ms: int) -> Goal | None:

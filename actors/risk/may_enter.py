@@ -11,6 +11,8 @@ pure: it compares what it is given, and each limit still passes when it is met e
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -76,13 +78,24 @@ class Condition(NamedTuple, Generic[Facts_contra]):
     """
 
 
-class EntryStage(NamedTuple, Generic[Facts_contra]):
+@dataclass(frozen=True)
+class EntryStage(Generic[Facts_contra]):
     """The conditions that one asker goes through at one moment."""
 
     asker: str
     when: str
     """When it is asked, and what a denial comes to."""
     conditions: tuple[Condition[Facts_contra], ...]
+
+    @cached_property
+    def entering(self) -> tuple[Callable[[Facts_contra], Denial | None], ...]:
+        """The rules that a plan to enter must pass, in their order: all of them."""
+        return tuple(condition.rule for condition in self.conditions)
+
+    @cached_property
+    def others(self) -> tuple[Callable[[Facts_contra], Denial | None], ...]:
+        """The same of any other plan."""
+        return tuple(condition.rule for condition in self.conditions if condition.every_plan)
 
 
 def may_enter(
@@ -91,11 +104,10 @@ def may_enter(
     """The first denial of this stage; None when every condition holds. Of a plan for another purpose only
     what concerns every plan is asked.
     """
-    for condition in stage.conditions:
-        if condition.every_plan or purpose == "enter":
-            denial = condition.rule(facts)
-            if denial is not None:
-                return denial
+    for rule in stage.entering if purpose == "enter" else stage.others:
+        denial = rule(facts)
+        if denial is not None:
+            return denial
     return None
 
 

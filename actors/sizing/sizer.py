@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from actors.market_data.cost_curve import BASIS, depth_within, vwap
+from actors.market_data.cost_curve import BASIS, curve_of
 from actors.risk.drawn_values import hold_of, target_of, with_drawn
 from actors.risk.exits import exit_rule, exit_waits
 from actors.risk.funding import FUNDING_WAIT, Side, kept_for_funding, known_rate, side_for_funding, wait_words
@@ -559,39 +559,41 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
 
     def _order(
         self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool
-    ) -> LegOrder:
+    ) -> tuple[LegOrder, Bps, Quote]:
+        """One leg's order; the spread of its book; and what stands within `max_slippage` on the side that it
+        takes, 0 where nothing is ordered or there is no book.
+        """
         kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
+        mid = leg.mid
+        spread = Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // mid)
         if amount == 0:
-            return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
+            none = LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), mid)
+            return none, spread, Quote(0)
         levels = leg.side(amount)
+        curve = curve_of(levels)
         try:
-            expected = vwap(levels, abs(amount))
+            expected = curve.vwap(abs(amount))
         except ValueError:  # the book is thinner than that, and closing is never refused for depth
             expected = levels[-1].price
         limit = limit_price(expected, amount, slippage, product.price_tick)
-        return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
-
-    def _depth(self, leg: LegQuote, amount: Base) -> Quote:
-        """What stands within `max_slippage` on the side that `amount` takes; 0 for no amount and no book."""
-        if leg.proven_ms <= 0 or not amount:
-            return Quote(0)
-        return depth_within(leg.side(amount), self.settings.max_slippage)
+        order = LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, mid)
+        return order, spread, curve.depth(self.settings.max_slippage) if leg.proven_ms > 0 else Quote(0)
 
     def _plan(self, look: Look, quote: PairQuote, intended: Intended) -> SizingPlan:
         """Both orders, and what is known of the books that they are to be judged by later."""
         purpose, cycle, step, amounts, slippage, closes, deadline_ms = intended
         rules, settings = self.rules, self.settings
-        eth = self._order(quote.eth, rules.eth, amounts[0], slippage, reduce_only=closes[0])
-        sol = self._order(quote.sol, rules.sol, amounts[1], slippage, reduce_only=closes[1])
-        eth_age, sol_age = quote.age_ms(look.now_ms)
+        eth, eth_spread, eth_depth = self._order(
+            quote.eth, rules.eth, amounts[0], slippage, reduce_only=closes[0]
+        )
+        sol, sol_spread, sol_depth = self._order(
+            quote.sol, rules.sol, amounts[1], slippage, reduce_only=closes[1]
+        )
         ratio = settings.hedge_ratio if purpose == "enter" else look.held.hedge_ratio
         # A plan of one leg has no imbalance of its own.
-        both = eth.amount and sol.amount
-        planned = (
-            imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount), ratio)
-            if both
-            else Bps(0)
-        )
+        planned = Bps(0)
+        if eth.amount and sol.amount:
+            planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount), ratio)
         return SizingPlan(
             0,
             0,
@@ -600,24 +602,19 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             purpose,
             look.now_ms,
             Ms(0),
-            eth_age,
-            sol_age,
+            *quote.age_ms(look.now_ms),
             Ms(deadline_ms),
             planned,
             eth,
             sol,
-            self.rules.version,
-            _spread(quote.eth, eth.mid),
-            _spread(quote.sol, sol.mid),
-            self._depth(quote.eth, eth.amount),
-            self._depth(quote.sol, sol.amount),
+            rules.version,
+            eth_spread,
+            sol_spread,
+            eth_depth,
+            sol_depth,
             settings.max_spread if purpose == "enter" else Bps(0),
             hedge_ratio=None if ratio == DOLLAR_NEUTRAL else ratio,
         )
-
-
-def _spread(leg: LegQuote, mid: Price) -> Bps:
-    return Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // mid)
 
 
 def at_the_oracle(rules: VenueRules) -> PairQuote | None:

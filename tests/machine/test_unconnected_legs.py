@@ -3,6 +3,7 @@ not wait for them for long.
 """
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -250,8 +251,9 @@ async def test_plans_that_are_declined_again_and_again_are_sealed_more_and_more_
     """A leg that has a connection and votes no for another reason: nobody can know before."""
     async with bench(tmp_path, ALARMED) as ready:
         refuse = Denial("MAX_LEG_NOTIONAL", "staged")
-        leg_stage = may_enter.LEG._replace(
-            conditions=tuple(each._replace(rule=lambda _: refuse) for each in may_enter.LEG.conditions)
+        leg_stage = replace(
+            may_enter.LEG,
+            conditions=tuple(each._replace(rule=lambda _: refuse) for each in may_enter.LEG.conditions),
         )
         with mock.patch("actors.leg.LEG", leg_stage), trio.move_on_after(300):
             await ready.machine.run()

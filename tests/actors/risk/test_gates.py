@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.market_data.cost_curve import depth_within, vwap, walk
+from actors.market_data.cost_curve import curve_of, depth_within, walk
 from actors.risk.gates import closed_window, daily_loss, limit_price
 from actors.risk.may_enter import entry_denial
 from messages.lifecycle import Denial
@@ -243,7 +243,7 @@ def test_where_the_depth_gate_passes_the_limit_beyond_the_vwap_reaches_every_lev
         assert cost is not None
         if depth_within(ladder, slippage) < cost:
             continue
-        limit = limit_price(vwap(ladder, amount), sign, slippage, TICK)
+        limit = limit_price(curve_of(ladder).vwap(amount), sign, slippage, TICK)
         reachable = sum(level.amount for level in ladder if (limit - level.price) * sign >= 0)
         assert reachable >= amount
         assert limit % TICK == 0
@@ -264,14 +264,14 @@ def test_a_walk_costs_each_level_at_its_own_price_whatever_the_sign_of_the_amoun
 def test_a_ladder_that_ends_too_early_has_no_cost_and_no_average() -> None:
     assert walk(ASKS, Base.of("7.001")) is None
     with pytest.raises(ValueError, match=r"7\.001.*holds 7"):
-        vwap(ASKS, Base.of("7.001"))
+        curve_of(ASKS).vwap(Base.of("7.001"))
     with pytest.raises(ValueError, match="average price of 0"):
-        vwap(ASKS, 0)
+        curve_of(ASKS).vwap(0)
 
 
 def test_the_average_price_is_rounded_down_at_the_eighteenth_decimal() -> None:
-    assert vwap(ASKS, Base.of("3")) == Price.of("100.666666666666666666")
-    assert notional(vwap(ASKS, Base.of("-2")), Base.of("2")) == Quote.of("201")
+    assert curve_of(ASKS).vwap(Base.of("3")) == Price.of("100.666666666666666666")
+    assert notional(curve_of(ASKS).vwap(Base.of("2")), Base.of("2")) == Quote.of("201")
 
 
 def test_depth_within_a_slippage_includes_the_level_on_its_edge() -> None:
