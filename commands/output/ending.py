@@ -128,8 +128,9 @@ def problem_of(report: Report) -> Problem | None:
     if code not in {REFUSED, INTERNAL}:
         return None
     refused = _refused(report) if code == REFUSED else None
-    what, cure = report.detail or report.code, READ_LOG.format(logs=logs)
-    return refused or Problem(report.code or "REFUSED", None, what, cure, NOTHING_OPEN)
+    word = report.code or "REFUSED"
+    cure = READ_LOG.format(logs=logs, code=word)
+    return refused or Problem(word, None, report.detail or word, cure, NOTHING_OPEN)
 
 
 def _refused(report: Report) -> Problem | None:
@@ -146,7 +147,7 @@ def _refused(report: Report) -> Problem | None:
 
 
 NOTHING_OPEN = "no Evenkeel positions are open"
-READ_LOG = "read {logs}/evenkeel.log"
+READ_LOG = "read {logs}/evenkeel.log, and {code} in docs/running.md#codes"
 
 CURES = {
     "FOREIGN_POSITION": (
@@ -175,8 +176,8 @@ ENTRY_CURES = {
 } | {
     "UNBALANCED": "a larger --target has more quantities to choose from",
     "NOT_FILLED": "a larger max_slippage lets orders fill at worse prices",
-    "NOT_SEALED": "read {logs}/evenkeel.log",
-    "NOT_READY": "read {logs}/evenkeel.log",
+    "NOT_SEALED": READ_LOG,
+    "NOT_READY": READ_LOG,
 }
 """Reasons for which nothing could be entered until `max_wait` was over, and what helps against each: those
 of the conditions of `may_enter`, and those that are no condition.
@@ -188,7 +189,9 @@ def _gave_up(report: Report) -> Problem:
     verdicts = (skip.verdict for skip in reversed(report.skips) if skip.code == report.code)
     known = next((verdict for verdict in verdicts if verdict is not None), None)
     cure = advice(report.settings, known) if known else ""
-    cure = cure or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
+    cure = cure or ENTRY_CURES[report.code].format(
+        command=COMMAND, logs=report.settings.files.logs, code=report.code
+    )
     return Problem(report.code, "target" if known else None, report.detail, cure, NOTHING_OPEN)
 
 
@@ -211,14 +214,11 @@ def closing_line(settings: Settings, url: str | None) -> str:
 
 def _nothing_traded(report: Report) -> Problem:
     """Every attempt was given up: the last one says why."""
-    last, read_log = (
-        report.skips[-1] if report.skips else None,
-        READ_LOG.format(logs=report.settings.files.logs),
-    )
-    if last is None:
-        return Problem("NOTHING_TRADED", None, "no pair was entered", read_log, NOTHING_OPEN)
-    if last.verdict is None:
-        return Problem(last.code, None, f"no pair was entered: {last.detail}", read_log, NOTHING_OPEN)
+    last, nothing = report.skips[-1] if report.skips else None, "no pair was entered"
+    code, why = (last.code, f"{nothing}: {last.detail}") if last else ("NOTHING_TRADED", nothing)
+    if last is None or last.verdict is None:
+        cure = READ_LOG.format(logs=report.settings.files.logs, code=code)
+        return Problem(code, None, why, cure, NOTHING_OPEN)
     meaning = "no new pair was entered" if report.run.traded else "nothing was traded"
     why, cure = cannot(report.settings, last.verdict), advice(report.settings, last.verdict)
     return Problem(last.code, "target", why, cure, meaning)

@@ -69,13 +69,16 @@ def test_nothing_traded_is_a_problem_with_the_verdict_and_a_cure() -> None:
 
 def test_nothing_traded_for_a_gate_names_the_gate() -> None:
     report = msgspec.structs.replace(
-        REPORT, totals=totals(completed=0, skipped=5), skips=(Skipped(5, "SPREAD", "ETH 9 bps wide", None),)
+        REPORT,
+        totals=totals(completed=0, skipped=5),
+        skips=(Skipped(5, "SPREAD_WIDE", "ETH 9 bps wide", None),),
     )
     problem = problem_of(report)
     assert problem is not None
     assert (
         problem.sentence
-        == "no pair was entered: ETH 9 bps wide · no Evenkeel positions are open · read logs/evenkeel.log"
+        == "no pair was entered: ETH 9 bps wide · no Evenkeel positions are open · read logs/evenkeel.log,"
+        " and SPREAD_WIDE in docs/running.md#codes"
     )
 
 
