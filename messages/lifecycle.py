@@ -128,6 +128,8 @@ class Totals(msgspec.Struct, frozen=True):
     """
     longest: Legging = Legging()
     """Of the cycle that was unhedged for most USD x seconds."""
+    exits: tuple[tuple[str, int], ...] = ()
+    """How many pairs were left by which rule, the most frequent first."""
     money: Statement | None = None
     """The whole calculation behind every figure about money; None before anything was counted."""
 

@@ -334,6 +334,8 @@ class Fold(msgspec.Struct):
         self.money.placed(flight.plan, paired=self._paired)
         if flight.plan.purpose == "enter":
             self._enters(flight)
+        elif flight.plan.purpose == "exit":
+            self.tally.left(flight.plan.because)
         self.cycle.top_ups += flight.plan.purpose == "top_up"
         self.cycle.restores += flight.plan.purpose == "repair" and self.cycle.flattens > 0
         self.cycle.orders.extend(order for order in flight.orders if order.order.amount)

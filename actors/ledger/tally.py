@@ -113,6 +113,13 @@ class Tally(msgspec.Struct):
     longest: Legging = Legging()
     """Of the cycle that was unhedged for most USD x seconds."""
     halted: str = ""
+    exits: dict[str, int] = msgspec.field(default_factory=dict)
+    """Exits that were placed, by the rule of each."""
+
+    def left(self, rule: str) -> None:
+        """An exit was placed, by this rule; one of a ledger from before rules had names has none."""
+        if rule:
+            self.exits[rule] = self.exits.get(rule, 0) + 1
 
     def add(self, before: OrderTotals, after: OrderTotals) -> None:
         """An order's share changed."""
@@ -181,5 +188,6 @@ class Tally(msgspec.Struct):
             unfinished=int(own and cycle.sent),
             adopted=self.adopted,
             longest=longest,
+            exits=tuple(sorted(self.exits.items(), key=lambda each: (-each[1], each[0]))),
             money=money,
         )

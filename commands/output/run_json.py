@@ -84,6 +84,7 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
         "together": totals.together,
         "unfinished": totals.unfinished,
         "adopted": totals.adopted,
+        "exits": dict(totals.exits),
         "halted": totals.halted != "",
         "halt_code": totals.halted or None,
         **(_of_money(totals.money) if totals.money else {}),

@@ -60,6 +60,9 @@ def _numbers(report: Report, totals: Totals) -> list[str]:
         )
     if counted := report.run.count_words():
         lines.append(f" {'cycles':<9} {counted}")
+    if any(rule != "HOLD" for rule, _ in totals.exits):
+        left = ", ".join(f"{count} by {rule}" for rule, count in totals.exits)
+        lines.append(f" {'exits':<9} {left}")
     for number, staged in enumerate(report.staged):
         lines.append(f" {'' if number else 'staged':<9} {staged.text}")
     if totals.orders_sent:

@@ -159,6 +159,14 @@ class SimulatedVenue:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drive the market for ever. Started = every product has a price and a book."""
+        moves = self._market.moves()
+        try:
+            await self._driven(moves, task_status)
+        finally:
+            # one that is read from files has them open up to its last move
+            getattr(moves, "close", lambda: None)()
+
+    async def _driven(self, moves: Iterator[BookChange], task_status: trio.TaskStatus[None]) -> None:
         timetable = self.timetable
         async with trio.open_nursery() as nursery:
             timetable.every(EXPIRY_S, self._expire)
@@ -166,7 +174,7 @@ class SimulatedVenue:
             timetable.at(self._next_funding_s(), partial(self._pay_funding, self.now_ns() // PERIOD_NS))
             if self.exchange.options.settle_every_s:
                 timetable.every(self.exchange.options.settle_every_s, partial(self._step, settle_results))
-            began_s, moves = trio.current_time(), self._market.moves()
+            began_s = trio.current_time()
             for move in moves:
                 if move.at_ns > 0 or self._priced:
                     # started once every product has a price: with the first move after 0 ns at the latest

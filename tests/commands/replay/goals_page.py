@@ -85,21 +85,12 @@ A range with its ends swapped starts nothing:
 
 {swapped}
 
-`min_hold` is the least that a pair is to be held: nothing is entered that `until_utc` would close sooner, and the run then ends before that time. It is
-at most the least of `hold`, or the run is refused. It delays no stop, halt or limit.
+`min_hold` is the least that a pair is to be held: nothing is entered that `until_utc` would close sooner, and the run then ends before that time; and no
+profit is taken sooner. It is at most the least of `hold`, or the run is refused. It delays no stop, halt or limit.
 
 ## Why a pair is left
 
-Each plan that exits names one rule: in the ledger (`because`), in the log and on the screen (`exit (HOLD)`), and as `rule` of the event `sealed`. Of
-several that hold the first of this table is named. The quote is the one that sizing looked at; a book that is old or thin keeps no pair.
-
-| rule | the pair leaves because |
-|---|---|
-| `SIGINT`, `SIGTERM`, `UNTIL_UTC`, `HALTED`, `FOREIGN`, `FLATTENED`, ... | the run ends; the code is the one with which it does |
-| `MAX_HOLD` | it has been held for `limits.max_hold` |
-| `MARGIN_CALL` | the account has less than its initial margin |
-| `MARKED_IMBALANCE` | the legs have drifted further apart than `limits.max_marked_imbalance` |
-| `HOLD` | it has been held for as long as `hold` says, or as was drawn |
+By one rule, which is named: `HOLD` here. The others, `take_profit` and `stop_loss` among them, are in docs/exits.md.
 
 ## How far it is
 
