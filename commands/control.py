@@ -62,6 +62,8 @@ class ControlReply(msgspec.Struct, frozen=True):
     """`cycle 2 of 5` and how far each goal is, as its screen says."""
     unknown: bool = False
     """Can nobody say what is open?"""
+    page: str = ""
+    """Its page's address with the token; "" where there is none."""
 
 
 def socket_path(name: str) -> Path | None:
@@ -99,8 +101,10 @@ class RunControl:
         settings: Settings,
         doing: Callable[[], str] = lambda: "",
         events: EventFeed | None = None,
+        page: Callable[[], str] = lambda: "",
     ) -> None:
-        """`doing`: the line that says what the run is doing now."""
+        """`doing`: the line that says what the run is doing now; `page`: where its page is."""
+        self._page = page
         self._post, self._held, self._settings, self._doing = post, held, settings, doing
         self._events = events
         self._over = trio.Event()
@@ -120,7 +124,7 @@ class RunControl:
         progress = RunReport.of(self._settings, held).progress_words(WallClock().utc_ns() // 1_000_000)
         open_now, unknown = (self._open, self._unknown) if over else (open_legs(held), held is None)
         return ControlReply(
-            os.getpid(), over, phase, cycle, open_now, self._doing(), progress, unknown=unknown
+            os.getpid(), over, phase, cycle, open_now, self._doing(), progress, unknown, self._page()
         )
 
     async def talk(self, stream: trio.SocketStream) -> None:

@@ -28,6 +28,7 @@ SHORTHANDS = {
     "--venue": ("venue.name", "NAME"),
     "--logs": ("files.logs", "DIR"),
     "--dead-man": ("guard.dead_man", "'5 s'"),
+    "--page": ("page", "HOST:PORT"),
 }
 """Flag -> configuration key, and what to type. `--set` reaches every other key."""
 CONSENT = frozenset(
@@ -166,6 +167,8 @@ COMMANDS: Mapping[str, Command] = {
                 key="guard.enabled",
                 value="false",
             ),
+            _shorthand("--page"),
+            _option("--no-page", "serve no page", action=Override, key="page", value="off"),
             _option(
                 "--count-skips",
                 "let a skipped attempt use up one of --cycles",

@@ -71,6 +71,7 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
         ("open", found.words or f"no Evenkeel positions{at}"),
         ("ledger", ledger_evidences(known)),
     ]
+    lines += [("page", answer.page)] if answer and answer.page else []
     third = third_party_words(known, found)
     lines += [("not ours", f"{third}: not touched")] if third else []
     lines += [("odd", remark) for remark in found.remarks]

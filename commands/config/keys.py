@@ -118,9 +118,9 @@ DECLARED: Mapping[str, ConfigKey] = {key: declared for key, declared, _ in _ALL}
 """In the order of the file. Dots are tables."""
 KEYS: Mapping[str, type[Text]] = {key: kind for key, _, kind in _ALL}
 """What reads and writes each key's value."""
-DEMO_DEFAULTS = {"max_wait": "20 s"}
+DEMO_DEFAULTS = {"max_wait": "20 s", "page": "127.0.0.1:8080"}
 """What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait
-for ten minutes.
+for ten minutes, and has a page.
 """
 PAPER_DEFAULTS = {"files.logs": "logs/paper"}
 """What a paper run does otherwise than a run, where nobody has written it: its files are no real run's."""

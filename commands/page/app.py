@@ -2,7 +2,7 @@
 
     GET  /, /page.css, /page.js ...   the page itself: nothing about the run is in it
     WS   /live                        the token first, then all of the state, then what changes
-    POST /do/pause, /flatten, /halt   through the run's control socket: {"reason": "..."}
+    POST /do/pause, /resume, ...      through the run's control socket: {"reason": "..."}
     GET  /documents                   which certificates there are
     POST /open                        {"name": "report"}, or a certificate's: an address for ten minutes
     GET  /opened/...                  what was opened
@@ -11,17 +11,17 @@ All but the files need the token (`gate.py`). Whoever has no right to an answer 
 empty body, a WebSocket that is not accepted.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import trio
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -29,7 +29,7 @@ from commands.page.documents import Documents
 from commands.page.gate import PageGate
 from commands.page.hub import PageHub, TooMany
 
-Do = Literal["pause", "flatten", "halt"]
+Do = Literal["pause", "resume", "flatten", "halt"]
 Act = Callable[[Do, str], Awaitable[str | None]]
 """Asks the run; its answer in words, None when it does not answer."""
 BODY_MAX = 4_096
@@ -85,8 +85,12 @@ class _Shown(msgspec.Struct, frozen=True):
     token: str
 
 
-def page_app(hub: PageHub, gate: PageGate, act: Act, documents: Documents) -> ASGIApp:
-    """The application. `hub` is fed by somebody else; `act` reaches the run."""
+def page_app(
+    hub: PageHub, gate: PageGate, act: Act, documents: Documents, more: Sequence[BaseRoute] = ()
+) -> ASGIApp:
+    """The application. `hub` is fed by somebody else; `act` reaches the run; `more`: what else is served to
+    whoever names us in `Host`.
+    """
     page = _Page(hub, gate, act, documents)
     routes = [
         Route("/", _file("index.html"), methods=["GET"]),
@@ -94,8 +98,9 @@ def page_app(hub: PageHub, gate: PageGate, act: Act, documents: Documents) -> AS
         Route("/documents", page.listed, methods=["GET"]),
         Route("/open", page.open, methods=["POST"]),
         Route("/opened/{ticket}/{name}", page.opened, methods=["GET"]),
-        *(Route(f"/do/{word}", page.do(word), methods=["POST"]) for word in ("pause", "flatten", "halt")),
+        *(Route(f"/do/{word}", page.do(word), methods=["POST"]) for word in get_args(Do)),
         WebSocketRoute("/live", page.live),
+        *more,
     ]
     handlers: dict[Any, Any] = {code: _nothing(code) for code in (404, 405, 500)}
     handlers[ClientDisconnect] = _nothing(400)

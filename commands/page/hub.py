@@ -5,7 +5,7 @@ A delta is made and encoded once, a few times a second and only while somebody l
 is given all of it again. So nobody's slowness costs more than its own connection.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -13,6 +13,7 @@ import trio
 
 from commands.output.events import RunEvent
 from commands.page.state import PageState
+from runtime.clock import WallClock
 
 FLUSH_S = 0.25
 CLIENTS_MAX = 64
@@ -42,7 +43,11 @@ class PageClient:
 class PageHub:
     """The page's state, and who looks at it."""
 
-    def __init__(self) -> None:
+    def __init__(self, utc_ns: Callable[[], int] | None = None) -> None:
+        """`utc_ns`: this machine's clock, by which a browser tells how old things are; its own may be
+        wrong.
+        """
+        self._utc_ns = utc_ns or WallClock().utc_ns
         self._state = PageState()
         self._clients: set[PageClient] = set()
         self._changed = trio.Event()
@@ -104,6 +109,7 @@ class PageHub:
         delta = msgspec.json.encode(
             {
                 "seq": self.seq,
+                "now": self._now_ms,
                 "set": {name: state.sections[name] for name in sorted(state.changed)},
                 "rows": rows,
             }
@@ -111,6 +117,10 @@ class PageHub:
         state.seen()
         for client in self._clients:
             client.give(delta)
+
+    @property
+    def _now_ms(self) -> int:
+        return self._utc_ns() // 1_000_000
 
     def _snapshot(self) -> bytes:
         state = self._state
@@ -120,6 +130,7 @@ class PageHub:
             {
                 "seq": self.seq,
                 "all": True,
+                "now": self._now_ms,
                 "set": state.sections,
                 "rows": {kind: sorted(each.items()) for kind, each in state.rows.items()},
             }

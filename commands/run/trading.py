@@ -46,6 +46,7 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
         known.settings,
         lambda: session.view.doing(known.clock.utc_ns() // 1_000_000),
         session.events,
+        lambda: session.view.page,
     )
     async with (
         controlled(control, known.state.name, partial(session.notes, "info")),

@@ -84,8 +84,16 @@ async def monitored(session: Session, machine: Machine, *, guarded: bool) -> Asy
     that.
     """
     known, show = machine.world, session.recorder.show
-    brief = WatcherBrief(known.state.name, os.getpid(), token_urlsafe(24), guarded)
-    monitor = Monitor(partial(started_watcher, known, brief), session.events, session.notes)
+    brief = WatcherBrief(
+        known.state.name, os.getpid(), token_urlsafe(24), guarded, any_port=session.options.demo
+    )
+
+    def served(url: str) -> None:
+        # with the token, for who sits at the terminal: it is in no log
+        session.view.page = f"{url}/#token={brief.token}"
+        session.view.say(f"page: {session.view.page}")
+
+    monitor = Monitor(partial(started_watcher, known, brief), session.events, session.notes, served)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(show, "the gauges", _gauged, session, machine)
         if wants_watcher(known.settings):
@@ -112,11 +120,12 @@ class Monitor:
         start: Callable[[], Awaitable[tuple[WatcherProcess, int]]],
         feed: EventFeed,
         say: Notes,
+        served: Callable[[str], None] = lambda _url: None,
     ) -> None:
         """`start()` starts a watcher and gives the descriptor of its standard input; `say(level, text)` tells
-        a person.
+        a person; `served(url)` hears where the page is.
         """
-        self._start, self._feed, self._say = start, feed, say
+        self._start, self._feed, self._say, self._served = start, feed, say, served
         self._told: deque[float] = deque(maxlen=TEXTS_MAX)
         self.starts = 0
         """How many watchers there were."""
@@ -205,6 +214,8 @@ class Monitor:
 
     def _hear(self, said: WatcherSays) -> None:
         now_s = trio.current_time()
+        if said.url:
+            self._served(said.url)
         text = f"page and metrics: {said.url}" if said.url else said.text
         full = len(self._told) == TEXTS_MAX and now_s - self._told[0] < TEXTS_S
         if text and not full:

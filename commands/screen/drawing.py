@@ -58,7 +58,7 @@ def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -
             f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left  "
             " Ctrl-C: stop waiting"
         )
-    foot = fitted(last, width)
+    foot = [*(fitted(f" page: {view.page}", width) if view.page else ()), *fitted(last, width)]
     head = [part for line in top for part in fitted(line, width)]
     left = rows - len(head) - len(foot)
     shown = actors if left > len(actors) else actors[: max(0, left)]

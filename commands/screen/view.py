@@ -75,6 +75,8 @@ class RunView:
         """What is known of this run's guard, in two words."""
         self.heard: Callable[[SaidLine], None] = lambda _said: None
         """Hears each line as it is said."""
+        self.page = ""
+        """The page's address with its token, once it is served."""
         self._now_ms = now_ms
         self._about: About = "run"
         """What is said now is about."""

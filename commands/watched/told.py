@@ -27,6 +27,8 @@ class WatcherBrief(msgspec.Struct, frozen=True):
     """Who acts through the page shows it. Made by the run, the same for every watcher of it."""
     guarded: bool
     """Does a guard watch this run?"""
+    any_port: bool = False
+    """Is another port as good where the one of the page is taken?"""
 
 
 class WatcherSays(msgspec.Struct, frozen=True, omit_defaults=True):

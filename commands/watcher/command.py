@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 import trio
@@ -20,9 +19,6 @@ from commands.watched.told import BEAT_S, WatcherBrief, WatcherSays
 from commands.watched.watched import PIECE, Watched
 from commands.watcher.server import bound, serve, url_of_socket
 from messages.settings import Settings
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
 
 BRIEF_S = 10.0
 """How long the run may take to say whose watcher this is."""
@@ -41,42 +37,41 @@ async def watch(settings: Settings) -> int:
     stream = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
     brief, rest = await _briefed(stream)
     watched = Watched(brief)
-    stop = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_beat_for_ever)
         nursery.start_soon(watched.read, stream, rest)
         if settings.page != "off":
-            nursery.start_soon(_served, settings, watched, stop)
+            await _served(settings, watched)
         await watched.gone.wait()
-        stop.set()
         nursery.cancel_scope.cancel()
     finish()
     return DONE
 
 
-async def _served(settings: Settings, watched: Watched, stop: trio.Event) -> None:
-    """The page and the metrics. A port that cannot be had is said, and ends nothing else."""
+async def _served(settings: Settings, watched: Watched) -> None:
+    """The page and the metrics, until the run is gone. A port that cannot be had is said, and ends nothing
+    else; where any port will do another one is taken.
+    """
     try:
-        listening = bound(settings.page)
+        try:
+            listening = bound(settings.page)
+        except OSError:
+            if not watched.brief.any_port:
+                raise
+            listening = bound(f"{settings.page.rpartition(':')[0]}:0")
     except OSError as error:
         why = os.strerror(error.errno or 0)
         tell(WatcherSays(text=f"no page: {settings.page} cannot be used: {why}", level="warning"))
         return
-    url = url_of_socket(listening)
+    url, stop = url_of_socket(listening), trio.Event()
+    from commands.watcher.serving import followed, page_of
+
+    app, hub = page_of(settings, watched, listening.getsockname()[:2])
     async with trio.open_nursery() as nursery:
-        await nursery.start(serve, application(settings, watched), listening, stop)
+        await nursery.start(serve, app, listening, stop)
         tell(WatcherSays(url=url))
-
-
-def application(settings: Settings, watched: Watched) -> "Starlette":
-    """What is served: the metrics at `/metrics`, and all that the page adds."""
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-    return Starlette(
-        routes=[], middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])]
-    )
+        await followed(hub, watched)
+        stop.set()
 
 
 async def _briefed(stream: trio.abc.ReceiveStream) -> tuple[WatcherBrief, bytes]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 GRACE_S = 0.2
 """How long open connections may finish when the watcher ends."""
+UNREAD_MS = 20_000
+"""After this long without anything taken by the other side the system closes a connection (tcp(7))."""
 MESSAGE_MAX = 16_384
 """Bytes of a WebSocket message that a browser has any reason to send."""
 
@@ -26,6 +28,8 @@ def bound(address: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Every connection has it too: hypercorn's shielded send would wait for a browser that never reads.
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     try:
         made.bind((host, int(port)))
         made.listen(128)

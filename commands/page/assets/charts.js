@@ -14,9 +14,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const number = (text) => (text === undefined || text === null ? null : Number(text));
 
 class Chart {
-  constructor(box, make) {
+  constructor(box, make, height = HEIGHT) {
     this.box = box;
     this.make = make;
+    this.height = height;
     this.data = [[]];
     this.plot = null;
     new ResizeObserver(() => this.sized()).observe(box);
@@ -29,13 +30,13 @@ class Chart {
   }
   sized() {
     const width = this.box.clientWidth;
-    if (this.plot && width && width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
+    if (this.plot && width && width !== this.plot.width) this.plot.setSize({ width, height: this.height });
   }
   anew() {
     if (this.plot) this.plot.destroy();
     this.plot = null;
     if (!this.data[0].length || !this.box.clientWidth) return;
-    this.plot = new uPlot({ width: this.box.clientWidth, height: HEIGHT, ...this.make() }, this.data, this.box);
+    this.plot = new uPlot({ width: this.box.clientWidth, height: this.height, ...this.make() }, this.data, this.box);
   }
 }
 
@@ -92,7 +93,7 @@ export class Charts {
         { label: "cycles" },
         ...CAUSES.map(([, label, stroke]) => ({ label, stroke: colour(stroke), width: label === "all, net" ? 2.5 : 1.8, points: { show: true, size: 5, fill: colour(stroke) } })),
       ],
-    }));
+    }), 250);
   }
 
   cycles(rows, limit) {

@@ -4,7 +4,6 @@
 const AGAIN_MS = [500, 1000, 2000, 5000, 10000];
 const CLOSED_TOKEN = 4401;
 const CLOSED_FULL = 4429;
-const SILENT_MS = 20000;
 
 export class Live {
   // heard(names): these sections and rows have changed. linked(mood, words): how the connection is.
@@ -13,6 +12,7 @@ export class Live {
     this.sections = {};
     this.rows = {};
     this.seq = -1;
+    this.ahead = 0; // of the run's clock before this browser's, in ms
     this.heard = heard;
     this.linked = linked;
     this.refused = refused;
@@ -65,6 +65,7 @@ export class Live {
     }
     this.seq = told.seq;
     this.tries = 0;
+    this.ahead = told.now - Date.now();
     this.heard(told.all ? null : new Set([...Object.keys(told.set), ...Object.keys(told.rows)]), told.rows);
     this.linked("good", "live");
   }

@@ -6,7 +6,11 @@ import { Live, asked } from "./live.js";
 const TOKEN = "evenkeel-token";
 const LOG_SHOWN = 500;
 const TICK_MS = 200;
+const UNDERWAY_MS = 1000; // books are told twice a second, and take a moment to get here
+const BACK_MS = 3000;
+const PAUSED = "PAUSED_BY_HAND";
 const DOING = {
+  resume: ["Resume", "Pairs are entered again, as the configuration has it.", "resume"],
   pause: ["Pause", "No new pair is entered. What is open stays hedged until its own exit, and the run goes on.", "pause"],
   flatten: ["Flatten", "Both legs are closed now, at market prices, and the run ends. Nothing is entered until it is started again.", "flatten"],
   halt: ["Halt", "Both legs are closed now, the run ends, and nothing is entered until somebody types clear-halt.", "halt"],
@@ -100,6 +104,9 @@ class Page {
       put(at("doing"), standing.doing);
     }
     for (const button of document.querySelectorAll("[data-do]")) button.disabled = Boolean(ended);
+    const paused = Boolean(trouble.waiting && trouble.waiting.code === PAUSED);
+    at("pause").dataset.do = paused ? "resume" : "pause";
+    put(at("pause"), paused ? "Resume" : "Pause");
     if (!standing) return;
     const counts = [`${standing.completed} completed`];
     if (standing.skipped) counts.push(`${standing.skipped} skipped`);
@@ -145,11 +152,12 @@ class Page {
   ticked() {
     const run = this.live && this.live.sections.run;
     if (!run) return;
+    this.lived();
     const linked = document.body.dataset.linked === "good";
     for (const node of at("books").children) {
-      const age = Math.max(0, Date.now() - Number(node.dataset.proven));
+      const age = Math.max(0, Date.now() + this.live.ahead - Number(node.dataset.proven));
       put(node.children[4], age < 1000 ? `${age} ms` : age < 60000 ? `${(age / 1000).toFixed(1)} s` : `${Math.floor(age / 60000)} min`);
-      const fresh = age <= run.age_ms && linked;
+      const fresh = age <= run.age_ms + UNDERWAY_MS && linked;
       const live = node.dataset.status === "live";
       put(node.children[5], live ? (fresh ? "live" : "STALE") : node.dataset.status);
       mood(node.children[5], live && fresh ? "good" : "bad");
@@ -251,17 +259,29 @@ class Page {
       made.append(make("span", "", { class: "name" }), make("span", "", { class: "count" }), make("span", "", { class: "is" }), make("span", "", { class: "why" }));
       return made;
     }, (node, actor) => {
-      node.dataset.state = actor.state;
+      node.dataset.known = actor.state;
+      node.dataset.since = actor.restarts ? String(Date.parse(actor.at)) : "0";
       node.dataset.actor = actor.name;
       node.children[0].className = `name d${Math.min(actor.depth, 4)}`;
       put(node.children[0], actor.name);
       put(node.children[1], actor.restarts ? `${actor.restarts} restart${actor.restarts > 1 ? "s" : ""}` : "");
-      put(node.children[2], actor.state);
-      mood(node.children[2], { up: "good", down: "bad" }[actor.state] || "wait");
       put(node.children[3], actor.last ? `last ended: ${actor.last}` : "");
       node.children[3].hidden = !actor.last;
     });
     if (standing) put(at("epoch"), `epoch ${standing.epoch}`);
+    this.lived();
+  }
+
+  // A restart takes a few hundredths of a second: who has just come back stays red for a moment, to be seen.
+  lived() {
+    const now = Date.now() + this.live.ahead;
+    for (const node of at("tree").children) {
+      const back = node.dataset.known === "up" && now - Number(node.dataset.since) < BACK_MS;
+      const state = back ? "back" : node.dataset.known;
+      if (node.dataset.state !== state) node.dataset.state = state;
+      put(node.children[2], { back: "restarted just now" }[state] || state);
+      mood(node.children[2], { up: "good", down: "bad", back: "bad" }[state] || "wait");
+    }
   }
 
   cycles(rows, run) {

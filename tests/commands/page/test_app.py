@@ -161,7 +161,7 @@ def test_a_page_behind_a_proxy_goes_by_the_proxys_name_and_scheme() -> None:
 # -- what it can do ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["pause", "flatten", "halt"])
+@pytest.mark.parametrize("what", ["pause", "resume", "flatten", "halt"])
 async def test_an_action_reaches_the_run_with_its_reason(page: PageServed, what: str) -> None:
     answered = await requested(page.app, f"/do/{what}", HELD, body={"reason": "  going\n away "})
     assert json.loads(answered.body) == {"done": True, "words": "asked"}
