@@ -126,6 +126,16 @@ class EnterWhen(msgspec.Struct, frozen=True):
         ConfigKey("Hours of the day, UTC, in which pairs are entered; an entry waits for them."),
     ] = ()
     """() = at any hour."""
+    funding_over: Annotated[
+        Bps | None,
+        ConfigKey(
+            "An entry waits until its pair would receive more funding than this in 24 hours, in parts of its"
+            " ETH leg; max_wait ends the wait.",
+            0,
+            400 * ONE,
+        ),
+    ] = None
+    """None = whatever it would receive or pay."""
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -178,8 +178,12 @@ def side_for_funding(
     """
     kept = {"long-eth": 1, "long-sol": -1}.get(last)
     stays = otherwise if kept is None else kept
-    because = f"as alternate takes it: {_name(stays)}" if kept is None else f"{_name(stays)} as the last pair"
-    missing = _unknown(quote, now_ms)
+    because = (
+        f"as alternate takes it: {side_name(stays)}"
+        if kept is None
+        else f"{side_name(stays)} as the last pair"
+    )
+    missing = unknown_rate(quote, now_ms)
     if missing:
         return Side(stays, "FUNDING_UNKNOWN", f"{missing}: {because}")
     eth, sol = known_rate(quote.eth.funding, now_ms) or 0, known_rate(quote.sol.funding, now_ms) or 0
@@ -188,7 +192,7 @@ def side_for_funding(
     if not ahead:
         return Side(stays, "FUNDING_EVEN", f"both sides receive the same: {because}")
     better, by = (1 if ahead > 0 else -1), Quote(abs(ahead))
-    more = f"{_name(better)} receives {usd(by)} USD a day more than {_name(-better)}"
+    more = f"{side_name(better)} receives {usd(by)} USD a day more than {side_name(-better)}"
     if stays == better or kept is None or by > round_trip:
         return Side(better, "FUNDING_MORE", more)
     return Side(
@@ -196,11 +200,12 @@ def side_for_funding(
     )
 
 
-def _name(sign: int) -> str:
+def side_name(sign: int) -> str:
+    """The side by the leg that it buys."""
     return "long ETH" if sign > 0 else "long SOL"
 
 
-def _unknown(quote: PairQuote, now_ms: int) -> str:
+def unknown_rate(quote: PairQuote, now_ms: int) -> str:
     """Which rate is unknown, and why; "" when both are known."""
     for coin, leg in (("ETH", quote.eth), ("SOL", quote.sol)):
         if leg.funding is None:
@@ -210,6 +215,14 @@ def _unknown(quote: PairQuote, now_ms: int) -> str:
             which = "old" if leg.funding.at_ms < now_ms else "ahead of our clock"
             return f"{coin}'s funding rate is {minutes} min {which}"
     return ""
+
+
+def daily_bps(quote: PairQuote, sign: int, hedge_ratio: Rate, now_ms: int) -> Bps:
+    """What a pair on this side receives in 24 hours, < 0 = pays, in parts of its ETH leg. Both rates must be
+    known (`unknown_rate`).
+    """
+    eth, sol = known_rate(quote.eth.funding, now_ms) or 0, known_rate(quote.sol.funding, now_ms) or 0
+    return Bps(_toward_zero(sign * (sol * hedge_ratio - eth * ONE) * 10_000, ONE))
 
 
 # -- whether a pair is kept ----------------------------------------------------------------------------------
@@ -270,7 +283,7 @@ def funding_exit(held: Held, quote: PairQuote, settings: Settings, hold_ms: int,
     if not settings.hold_for_funding:
         return Denial("HOLD", detail)
     wait = funding_wait(held, quote, settings, hold_ms, now_ms)
-    missing = _unknown(quote, now_ms)
+    missing = unknown_rate(quote, now_ms)
     if wait is not None:
         detail = f"{detail}; not kept for funding: {wait_words(wait)}"
     else:

@@ -40,7 +40,7 @@ from actors.risk.objections import (
     seq_denial,
     shape_denial,
 )
-from actors.risk.triggers import EntryMoment, hours_denial, spread_denial
+from actors.risk.triggers import EntryMoment, funding_denial, hours_denial, spread_denial
 from messages.lifecycle import Denial, Directive, Held
 from messages.market import PairQuote
 from messages.settings import Settings
@@ -289,6 +289,17 @@ TRIGGERS: EntryStage[EntryMoment] = EntryStage(
             cures={
                 "ENTER_WHEN_SPREAD": "allow a wider spread (enter_when.max_spread) or a longer wait"
                 " (--max-wait)"
+            },
+        ),
+        Condition(
+            "the side that would be entered receives more than `enter_when.funding_over`",
+            ("ENTER_WHEN_FUNDING",),
+            funding_denial,
+            "After the spread, which changes sooner. A rate that is unknown, or older than an hour, is waited"
+            " for as well, until `max_wait` is over.",
+            cures={
+                "ENTER_WHEN_FUNDING": "ask for less (enter_when.funding_over), let funding choose the side"
+                " (--direction funding) or allow a longer wait (--max-wait)"
             },
         ),
     ),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
+from actors.risk.funding import FUNDING_WAIT
 from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
 from messages.market import PairQuote
@@ -98,19 +99,37 @@ class _Looks(msgspec.Struct):
             slots.doubted.value or Ms(0),
         )
         self.memory, decision = sizer.step(self.memory, look)
-        if (waiting := sizer.waiting(self.memory, look)) != slots.waiting.value:
-            slots.waiting.put(waiting)
+        self._show_wait(sizer.waiting(self.memory, look))
         before, self.barred = self.barred, sizer.barred(look)
         if self.barred and (before is None or before.code != self.barred.code):
             self.post(Denied(self.barred.code, self.barred.detail))
         elif before and not self.barred:
             self.observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
         if isinstance(decision, SizingPlan):
-            note: str = decision.purpose
-            if decision.purpose == "exit" and look.quote is not None:
-                rule = sizer.exit_rule(look, look.quote)
-                note = f"exit, {rule.text}" if rule else note
+            note = _proposed(decision, sizer, look)
             eth, sol = decision.eth.amount, decision.sol.amount
             self.observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
         if decision is not None:
             self.post(decision)
+
+    def _show_wait(self, waiting: Waiting) -> None:
+        """Put what is waited for where it is seen; what a pair is kept for is a line of the log as well."""
+        told = self.slots.waiting.value
+        if waiting == told:
+            return
+        self.slots.waiting.put(waiting)
+        again = told is not None and (told.code, told.until_ms) == (waiting.code, waiting.until_ms)
+        if waiting.code == FUNDING_WAIT and not again:
+            text = f"{FUNDING_WAIT}: {waiting.detail}"
+            self.observe(Note(self.clock.utc_ns(), "info", "sizing", text))
+
+
+def _proposed(plan: SizingPlan, sizer: Sizer, look: Look) -> str:
+    """The purpose, and the rule by which a pair leaves or by which its side was chosen."""
+    if not plan.because or look.quote is None:
+        return plan.purpose
+    if plan.purpose == "enter":
+        side = sizer.side(look, look.quote, plan.cycle)
+        return f"enter, {side.rule}: {side.detail}"
+    rule = sizer.exit_rule(look, look.quote)
+    return f"{plan.purpose}, {rule.text}" if rule else plan.purpose

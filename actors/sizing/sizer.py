@@ -190,7 +190,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         )
         if barred or may_enter(TURN, outlook) or may_enter(ACCOUNT, known):
             return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=barred), None
-        awaited = may_enter(TRIGGERS, EntryMoment(self.settings, quote, look.now_ms))
+        awaited = self._awaited(look, quote)
         if awaited:
             return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=awaited), None
         attempt = self._attempt(look, quote)
@@ -201,6 +201,15 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
         waits = msgspec.structs.replace(memory, waiting_since_ms=since_ms, denial=attempt)
         return self._proposed(waits, look, late)
+
+    def _awaited(self, look: Look, quote: PairQuote) -> Denial | None:
+        """What of `enter_when` does not hold. The side is reckoned only where something asks for it, and by
+        rules that are complete: by others nothing is entered either.
+        """
+        sign = 1
+        if self.settings.enter_when.funding_over is not None:
+            sign = self.side(look, quote, self._cycle(look.held)).sign
+        return may_enter(TRIGGERS, EntryMoment(self.settings, quote, look.now_ms, sign))
 
     def barred(self, look: Look) -> Denial | None:
         """What keeps us from entering however good the books are. It is waited out: no cycle is skipped

@@ -8,6 +8,7 @@ One pure function for the screen, for plain lines and for the run's answer to `s
 import msgspec
 
 from actors.risk.drawn_values import hold_of, pause_of
+from actors.risk.funding import FUNDING_WAIT
 from actors.risk.goals import reached
 from actors.run_ending import open_legs
 from commands.output.words import clock_time, seconds, span
@@ -98,6 +99,9 @@ def _holds(seen: Seen, held: Held, now_ms: int) -> str:
     why = f", {_why(seen.waiting)}" if seen.waiting.code and seen.waiting.purpose != "enter" else ""
     if held.phase == "open":
         left = held.entered_ms + hold_of(seen.settings, held) - now_ms
+        if seen.waiting.code == FUNDING_WAIT and left < 0:
+            until = _left(seen.waiting.until_ms - now_ms)
+            return f"HOLDING: {FUNDING_WAIT}, exits in {until} at the earliest, {seen.waiting.detail}"
         if left >= 0:
             return f"HOLDING: exits in {seconds(left) if left < 10_000 else span(left)}{why}"
         return f"HOLDING: hedged, exit overdue {span(-left)}{why}"

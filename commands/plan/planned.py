@@ -13,7 +13,7 @@ from actors.risk.funding import Side, funded_legs, received
 from actors.risk.gates import closed_window
 from actors.risk.limits import liquidation_move, margin_needed, plan_denial
 from actors.risk.may_enter import LegBallot, entry_denial, leg_notional_denial
-from actors.risk.triggers import EntryMoment, hours_denial, spread_denial
+from actors.risk.triggers import EntryMoment, funding_denial, hours_denial, spread_denial
 from actors.sizing.attainability import Attainability, RatioRoom, ratio_room
 from actors.sizing.last_cycle import least_target
 from actors.sizing.lattice import Obstacle
@@ -105,10 +105,14 @@ def planned(settings: Settings, basis: Basis) -> Planned:
     return Planned(settings, directions, bounds, advice(settings, verdict) if untraded else "")
 
 
-def _awaited(quote: PairQuote, settings: Settings) -> Denial | None:
-    """What of `enter_when` a run would wait for; books without a moment lie in no hours."""
-    moment = EntryMoment(settings, quote, quote.at_ms)
-    return spread_denial(moment) or (hours_denial(moment) if quote.at_ms != UNDATED else None)
+def _awaited(quote: PairQuote, settings: Settings, sign: int) -> Denial | None:
+    """What of `enter_when` a run would wait for; books without a moment lie in no hours, and nobody has said
+    their funding rates.
+    """
+    moment = EntryMoment(settings, quote, quote.at_ms, sign)
+    if quote.at_ms == UNDATED:
+        return spread_denial(moment)
+    return spread_denial(moment) or hours_denial(moment) or funding_denial(moment)
 
 
 UNTRADABLE = ("UNBALANCED", "TARGET_TOO_SMALL")
@@ -151,7 +155,7 @@ def _direction(sizer: Sizer, basis: Basis, look: Look, side: Side, answer: Attai
         ratio_room(verdict.eth_notional, verdict.sol_notional, settings.max_imbalance, settings.hedge_ratio),
         untradable
         or closed_window(quote.at_ms, settings)
-        or _awaited(quote, settings)
+        or _awaited(quote, settings, sign)
         or entry_denial(quote, quote.at_ms, settings, plan.eth.amount, plan.sol.amount)
         or plan_denial(plan, held, terms, settings)
         or next((denial for leg in legs if (denial := leg_notional_denial(leg))), None),
