@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from actors.risk.entry_wait import EntryWait
-from actors.risk.triggers import EntryMoment, hours_denial, spread_denial
+from actors.risk.triggers import EntryMoment, funding_denial, hours_denial, spread_denial
 from actors.sizing.sizer import ENTRY_PATIENCE_MS, Look, Memory, Sizer
 from commands.config.windows_text import DailyWindows
 from messages.lifecycle import Denial, Waiting
+from messages.market import FundingRate, PairQuote
 from messages.settings import EnterWhen, Settings
 from messages.sizing import SizingPlan, Skipped
-from messages.units import ONE, Bps, Ms, Quote
+from messages.units import ONE, Bps, Ms, Quote, Rate
 from tests.actors.fakes import FREE, RULES, START_MS, held, quote
 
 DAY_MS = 86_400_000
@@ -105,3 +106,66 @@ def test_hours_use_up_nothing_of_max_wait_and_a_spread_does() -> None:
         for turn in range(300):
             wait.look(turn / 10, held(), Waiting("enter", code, "why"), resting=False)
         assert wait.over is over
+
+
+def rates(eth: str | None, sol: str | None, age_ms: int = 0) -> PairQuote:
+    """A quote of now with these funding rates, per 24 hours; None: never said."""
+    seen = quote()
+    one, other = (
+        msgspec.structs.replace(
+            leg,
+            funding=None
+            if rate is None
+            else FundingRate(leg.product_id, Rate.of(rate), Ms(START_MS - age_ms)),
+        )
+        for leg, rate in ((seen.eth, eth), (seen.sol, sol))
+    )
+    return msgspec.structs.replace(seen, eth=one, sol=other)
+
+
+@pytest.mark.parametrize(
+    ("eth", "sol", "sign", "brief"),
+    [
+        ("0.0002", "0.0005", 1, None),
+        ("0.0002", "0.0004", 1, "long ETH 2.00 <= 2.00 bps/day"),
+        ("0.0005", "0.0002", -1, None),
+        ("0.0005", "0.0002", 1, "long ETH -3.00 <= 2.00 bps/day"),
+        (None, "0.0005", 1, "unknown"),
+        ("0.0002", None, 1, "unknown"),
+    ],
+)
+def test_a_side_must_receive_more_than_the_limit_and_an_unknown_rate_is_waited_for(
+    eth: str | None, sol: str | None, sign: int, brief: str | None
+) -> None:
+    settings = waits_for(funding_over=Bps(2 * ONE))
+    denial = funding_denial(EntryMoment(settings, rates(eth, sol), START_MS, sign))
+    assert (denial and (denial.code, denial.brief)) == (brief and ("ENTER_WHEN_FUNDING", brief))
+    assert funding_denial(EntryMoment(waits_for(), rates(eth, sol), START_MS, sign)) is None
+
+
+def test_an_old_rate_opens_nothing_and_a_hedge_ratio_counts_the_legs_as_large_as_they_are() -> None:
+    settings = waits_for(funding_over=Bps(0))
+    old = funding_denial(EntryMoment(settings, rates("0", "0.001", 3_600_001), START_MS, 1))
+    assert old is not None
+    assert old.detail == "ETH's funding rate is 60 min old"
+    half = msgspec.structs.replace(settings, hedge_ratio=Rate.of("0.5"))
+    assert funding_denial(EntryMoment(half, rates("0.0005", "0.001"), START_MS, 1)) is not None
+    assert funding_denial(EntryMoment(settings, rates("0.0005", "0.001"), START_MS, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("direction", "enters"), [("long-eth", False), ("long-sol", True), ("funding", True)]
+)
+def test_the_side_that_is_judged_is_the_one_that_would_be_entered(direction: str, enters: bool) -> None:
+    settings = msgspec.structs.replace(waits_for(funding_over=Bps(2 * ONE)), direction=direction)
+    memory, decision = Sizer(settings, RULES).step(
+        Memory(), Look(rates("0.0005", "0"), held(), FREE, Ms(START_MS))
+    )
+    if not enters:
+        assert memory.denial is not None
+        assert (decision, memory.denial.code, memory.waiting_since_ms) == (None, "ENTER_WHEN_FUNDING", 0)
+        return
+    assert isinstance(decision, SizingPlan)
+    assert decision.eth.amount < 0
+    assert (decision.eth_funding, decision.sol_funding) == (Rate.of("0.0005"), 0)
+    assert decision.because == ("FUNDING_MORE" if direction == "funding" else "")

@@ -481,6 +481,7 @@ def configurations(draw: st.DrawFn) -> Settings:
         enter_when=EnterWhen(
             max_spread=draw(st.none() | small_parts),
             hours_utc=draw(st.lists(hours, max_size=3).map(tuple)),
+            funding_over=draw(st.none() | st.integers(0, 400 * ONE).map(Bps)),
         ),
         limits=Limits(
             max_leg_notional=Quote(max(legs) + draw(st.integers(0, ONE))),
