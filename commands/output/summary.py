@@ -8,7 +8,7 @@ from commands.output.ending import Report, code_of, median_of, problem_of
 from commands.output.words import OPEN, seconds
 from messages.amounts import percent, short_percent
 from messages.lifecycle import Held, Totals
-from messages.units import ONE, Bps
+from messages.units import DOLLAR_NEUTRAL, ONE, Bps
 
 
 def text(report: Report) -> list[str]:
@@ -54,9 +54,11 @@ def _numbers(report: Report, totals: Totals) -> list[str]:
             percent(max(totals.filled_imbalances)),
             percent(median_of(totals.filled_imbalances) or Bps(0)),
         )
-        promise = short_percent(report.settings.max_imbalance)
+        promise, ratio = short_percent(report.settings.max_imbalance), report.settings.hedge_ratio
+        hedged = "" if ratio == DOLLAR_NEUTRAL else f" at hedge ratio {ratio.text()}"
         lines.append(
-            f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under {promise})"
+            f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under"
+            f" {promise}{hedged})"
         )
     if counted := report.run.count_words():
         lines.append(f" {'cycles':<9} {counted}")

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from actors.market_data.cost_curve import CURVES_KEPT, CostCurve, curve_of, depth_within, walk
+from actors.market_data.cost_curve import CURVES_KEPT, CostCurve, LotCurve, curve_of, depth_within, walk
 from messages.market import Level
 from messages.units import ONE, Base, Bps, Price, Quote
 
@@ -54,3 +54,28 @@ def test_pieces_cost_what_each_of_their_lots_costs_and_leave_none_out() -> None:
         total = sum(level.amount for level in levels)
         every = {lots: CostCurve(levels).cost(lots * step) or 0 for lots in range(1, total // step + 1)}
         assert costs == {lots: cost for lots, cost in every.items() if low <= cost <= high}
+
+
+def test_weighted_pieces_are_the_lots_whose_weighted_cost_lies_between_the_bounds() -> None:
+    """In the smallest integers there are, so that a bound that is no multiple of the weight shows."""
+    random_ = random.Random(21)
+    for _ in range(500):
+        levels = tuple(
+            Level(Price(price), Base(random_.randint(1, 9)))
+            for price in sorted(random_.sample(range(1, 30), 3))
+        )
+        step, weight = random_.randint(1, 3), random_.choice((1, 4, 5, 7))
+        curve, low = LotCurve(levels, Base(step), weight), random_.randint(0, 300)
+        high = low + random_.randint(0, 800)
+        found = {
+            lots: piece.base + lots * piece.lot
+            for piece in curve.pieces(low, high)
+            for lots in range(piece.first, piece.last + 1)
+        }
+        lots_max = sum(level.amount for level in levels) // step
+        every = {lots: (CostCurve(levels).cost(lots * step) or 0) * weight for lots in range(1, lots_max + 1)}
+        assert found == {lots: cost for lots, cost in every.items() if low <= cost <= high}
+        assert [curve.cost(lots) for lots in every] == list(every.values())
+        assert curve.cost_all == max(every.values(), default=0)
+        affordable = max((lots for lots, cost in every.items() if cost <= high), default=0)
+        assert curve.lots_for(high) == affordable

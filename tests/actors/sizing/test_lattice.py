@@ -637,6 +637,7 @@ def test_100_usd_is_worth_waiting_for_and_50_is_not() -> None:
 def test_a_target_whose_lots_are_too_coarse_is_not_worth_waiting_for() -> None:
     """One lot of ETH costs 276 USD: 100 USD of it cannot be bought, whatever 1 % does."""
     assert not near("100", flat("2756.9", "0.1"), flat("115.86", "0.1"))
+    assert not near("70", flat("2756.9", "0.1"), flat("115.86", "0.1"), ratio="0.8")
 
 
 def test_what_would_take_too_long_to_look_at_is_taken_for_possible() -> None:

@@ -497,7 +497,7 @@ def configurations(draw: st.DrawFn) -> Settings:
             alarm_after_denying=Ms(draw(st.integers(1_000, 10**9))),
             margin_buffer=Rate(draw(st.integers(0, 10 * ONE))),
         ),
-        guard=Guard(draw(st.booleans()), Ms(recv + draw(st.integers(2_000, 400_000)))),
+        guard=Guard(enabled=draw(st.booleans()), dead_man=Ms(recv + draw(st.integers(2_000, 400_000)))),
         venue=VenueSettings(
             draw(st.sampled_from(("simulated", "testnet", "mainnet"))),
             draw(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)),

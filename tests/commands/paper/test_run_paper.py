@@ -69,6 +69,16 @@ def test_a_paper_run_ends_at_its_volume(exchange: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_a_paper_run_trades_at_its_hedge_ratio(exchange: str, tmp_path: Path) -> None:
+    words = ("--hold", "0.5 s", "--json", "--cycles", "1", "--set", "hedge_ratio=0.8")
+    ended = run(tmp_path, "run", "--paper", "--url", exchange, *words)
+    facts: dict[str, Any] = json.loads(ended.stdout)
+    assert (ended.returncode, facts["hedge_ratio"], facts["completed"]) == (0, "0.8", 1)
+    assert 0 < Decimal(facts["filled_imbalance_max_bps"]) < 10
+    assert Decimal(3_200) < Decimal(facts["traded_usd"]) < Decimal(4_000), "4 orders of 1,000 and 800 USD"
+
+
+@pytest.mark.process
 def test_a_paper_run_says_paper_on_every_surface_and_asks_for_no_key(exchange: str, tmp_path: Path) -> None:
     ended = run(
         tmp_path,

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from actors.ledger import Store
 from messages.sizing import Sealed, SizingPlan
-from messages.units import Price
+from messages.units import Price, Rate
 from tests.commands.run.test_replay_ends import recording
 
 pytestmark = pytest.mark.process
@@ -60,6 +61,17 @@ def test_where_prices_stand_still_both_agree_to_the_last_digit(tmp_path: Path) -
     assert {key: replayed[key] for key in SAME} == {key: ran[key] for key in SAME}
     assert [orders(plan) for plan in again] == [orders(plan) for plan in plans]
     assert len(plans) == 8
+
+
+def test_with_a_hedge_ratio_both_trade_the_same_pairs_and_keep_the_promise(tmp_path: Path) -> None:
+    words = ("--market", "flat:2756.9/115.86", "--cycles", "2", "--hold", "300 ms", "--set", "pause=100 ms")
+    ran, plans = done(tmp_path, "run", *words, "--set", "hedge_ratio=0.8")
+    replayed, again = done(tmp_path, "replay", *words, "--set", "hedge_ratio=0.8")
+    assert {key: replayed[key] for key in SAME} == {key: ran[key] for key in SAME}
+    assert [orders(plan) for plan in again] == [orders(plan) for plan in plans]
+    assert {plan.hedge_ratio for plan in (*plans, *again)} == {Rate.of("0.8")}
+    assert (ran["hedge_ratio"], ran["completed"]) == ("0.8", 2)
+    assert 0 < Decimal(ran["filled_imbalance_max_bps"]) < 10
 
 
 def test_where_prices_move_by_a_tick_no_order_is_further_away_than_that(tmp_path: Path) -> None:
