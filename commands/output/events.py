@@ -102,7 +102,7 @@ class SealedEvent(RunEvent, frozen=True, kw_only=True, tag="sealed"):
     eth: OrderLine
     sol: OrderLine
     rule: Annotated[
-        str | None, Meta(description="Of an exit: the rule by which the pair leaves (docs/goals.md).")
+        str | None, Meta(description="Of an exit: the rule by which the pair leaves (docs/exits.md).")
     ] = None
     hold_ms: Annotated[
         int | None, Meta(description="Of an entry: drawn for its pair; null where hold is no range.")

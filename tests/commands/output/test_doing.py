@@ -61,6 +61,15 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
         ),
         (OPEN, 500, "HOLDING: exits in 1.5 s"),
         (seen(OPEN, settings=Settings(hold=Ms(55_400))), 400, "HOLDING: exits in 55.0 s"),
+        (
+            seen(
+                OPEN,
+                settings=Settings(hold=Ms(55_400)),
+                waiting=Waiting("exit", "QUOTE_STALE", "old", "ETH 1500 > 1000 ms"),
+            ),
+            400,
+            "HOLDING: exits in 55.0 s, QUOTE_STALE ETH 1500 > 1000 ms",
+        ),
         (OPEN, 185_000, "HOLDING: hedged, exit overdue 3 m 03 s"),
         (
             seen(OPEN, waiting=Waiting("exit", "NOT_SEALED", "hedged, and kept: SOL-PERP is post_only")),

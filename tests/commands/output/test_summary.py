@@ -56,6 +56,17 @@ def test_the_summary_of_the_demo_is_the_documented_one() -> None:
     ]
 
 
+def test_exits_are_told_by_rule_where_any_was_no_ordinary_one() -> None:
+    assert not any("exits" in line for line in text(left_by(("HOLD", 5))))
+    told = text(left_by(("HOLD", 3), ("STOP_LOSS", 1), ("TAKE_PROFIT", 1)))
+    assert " exits     3 by HOLD, 1 by STOP_LOSS, 1 by TAKE_PROFIT" in told
+    assert run_json(left_by(("HOLD", 5)))["exits"] == {"HOLD": 5}
+
+
+def left_by(*exits: tuple[str, int]) -> Report:
+    return msgspec.structs.replace(DEMO, totals=msgspec.structs.replace(totals(), exits=exits))
+
+
 def test_no_line_of_the_summary_is_wider_than_a_terminal() -> None:
     assert max(len(line) for line in text(DEMO)) <= 80
 
