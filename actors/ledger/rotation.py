@@ -1,5 +1,5 @@
-"""A ledger that has grown long goes on in a new file: the old one is kept in `archive/`, the new one begins
-with whose it is and a snapshot.
+"""A ledger that has grown long, or that an earlier version began, goes on in a new file: the old one is kept
+in `archive/` as it is, the new one begins with whose it is, in the form of this version, and a snapshot.
 
 Row numbers and the chain go on, so the end of any earlier chain is still found (`Store.contains`), also that
 of a row in the old file. It is done at a start, whatever is open, with the ledger's lock held, after the
@@ -38,6 +38,14 @@ def is_long(store: Store) -> bool:
     """Has this file so many rows that a new one should be begun?"""
     first = store.first()
     return first is not None and store.last_seq - first[0] >= ROTATE_ROWS
+
+
+def is_earlier(store: Store, file: LedgerFile) -> bool:
+    """Did an earlier version begin this file? Its rows are read as they are and never changed; what follows
+    them stands in a file that says which version it needs.
+    """
+    opened = store.opened()
+    return opened is not None and opened.schema != file.opened.schema
 
 
 def rotated(file: LedgerFile, store: Store, fold: Fold, csvs: tuple[int, int], at_ns: int) -> Path:

@@ -14,7 +14,7 @@ from actors.ledger.csvs import CsvBooks
 from actors.ledger.fold import Fold
 from actors.ledger.locking import kept
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
-from actors.ledger.rotation import NotNow, is_long, rotated
+from actors.ledger.rotation import NotNow, is_earlier, is_long, rotated
 from actors.ledger.store import LedgerFile, Store
 from runtime.clock import VenueClock
 from runtime.observe import Notes, Observe
@@ -54,8 +54,9 @@ async def catch_up(file: LedgerFile, csvs: CsvBooks | None, observe: Observe, cl
     """Before a run begins, and before anything is held back by it: write a snapshot, unless there is one
     within the last `START_ROWS` rows.
 
-    For a ledger of an earlier version this folds every row, 20 s for a million; it can be cancelled at any
-    slice. A broken chain gets no snapshot, and a file that cannot be used is left to whoever must write into
+    A ledger that is long, or that an earlier version began, goes on in a new file instead (`rotation.py`).
+    For one without snapshots this folds every row, 20 s for a million; it can be cancelled at any slice. A
+    broken chain gets no snapshot, and a file that cannot be used is left to whoever must write into
     it. Raises `LedgerError`.
     """
     note = Notes(observe, clock, "ledger")
@@ -63,14 +64,15 @@ async def catch_up(file: LedgerFile, csvs: CsvBooks | None, observe: Observe, cl
         suppress(sqlite3.Error, OSError),
         closing(file.store(clock.now_ns())) as store,
     ):
-        behind, long = store.last_seq - next(iter(store.snapshots(1)), -1), is_long(store)
-        if behind <= START_ROWS and not long:
+        behind = store.last_seq - next(iter(store.snapshots(1)), -1)
+        ends = is_long(store) or is_earlier(store, file)
+        if behind <= START_ROWS and not ends:
             return
         if behind > 2 * SNAPSHOT_ROWS:
             note("info", f"{behind} rows of {file.path.name} are read once, then a snapshot makes it quick")
         reading, books = reading_of(store, csvs, note)
         await in_slices(reading)
-        if long:
+        if ends:
             await _rotate(file, store, reading, place_in(books), note, clock)
         elif not reading.broken:
             from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without

@@ -37,8 +37,11 @@ from messages.lifecycle import CycleEnded, FoldSnapshot, Opened
 from messages.wire import decode, encode
 from runtime.files import FILE, FOLDER, private_folder
 
-SCHEMA = "evenkeel.ledger/1"
-"""Name and version of the rows' form; stands in row 0."""
+SCHEMA = "evenkeel.ledger/2"
+"""Name and version of the rows' form; stands in row 0. Within a version kinds and fields are only added, each
+with what an older row means by not having it; a release that added any has a version of its own, so that an
+older release refuses the file instead of reading past what it does not know. docs/deploying.md lists them.
+"""
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     name: value

@@ -95,8 +95,10 @@ class CsvFile:
         if self._file is not None:
             self._file.close()
 
-    def expect(self, cells: Mapping[str, str], *, judged: bool) -> None:
-        """The next line must say this. Raises `DoesNotHold` naming line and cell."""
+    def expect(self, cells: Mapping[str, str], *, judged: bool, earlier: bool = False) -> None:
+        """The next line must say this; `earlier`: an earlier version wrote it, which left columns blank.
+        Raises `DoesNotHold` naming line and cell.
+        """
         if self._file is None:
             self.missing += 1
             return
@@ -116,7 +118,7 @@ class CsvFile:
             raise DoesNotHold(where, "line", f"it is none of a CSV file: {error}") from error
         must(len(found), len(self._header), where, "cells")
         for name, cell in zip(self._header, found, strict=True):
-            if judged or name in ALWAYS:
+            if (judged and not (earlier and cell == "")) or name in ALWAYS:
                 must(cell, whole[name], where, name)
         must(line, _line_of(found), where, "text")
 
@@ -211,8 +213,9 @@ class CsvFiles:
                 "position_change": text(total.filled),
                 "source": order.source,
             }
-            self.trades.expect(common | trade | shared | _of_side(order, audit), judged=judged)
-            self.positions.expect(common | position, judged=judged)
+            whole = common | trade | shared | _of_side(order, audit)
+            self.trades.expect(whole, judged=judged, earlier=audit.earlier)
+            self.positions.expect(common | position, judged=judged, earlier=audit.earlier)
 
     def skipped(self, row: LedgerRow, said: dict[str, Any]) -> None:
         """An attempt was given up."""

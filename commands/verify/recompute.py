@@ -35,6 +35,10 @@ FLAT = (0, 0)
 Pair = tuple[int, int]
 
 
+FORM = "evenkeel.ledger/2"
+"""Of the rows that this version writes."""
+
+
 class AuditedFlight(msgspec.Struct, eq=False):
     """A sealed plan and its two orders, ETH first."""
 
@@ -164,9 +168,15 @@ class Audit:
     # -- plans -----------------------------------------------------------------------------------------------
 
     def _on_opened(self, row: LedgerRow) -> None:
-        if self.opened:  # the file goes on after another
-            must(row.message, self.opened, row.where, "identity", "the file before it belongs to")
+        if self.opened:  # the file goes on after another, perhaps of an earlier version
+            whose, before = row.message | {"schema": ""}, self.opened | {"schema": ""}
+            must(whose, before, row.where, "identity", "the file before it belongs to")
         self.opened = row.message
+
+    @property
+    def earlier(self) -> bool:
+        """Did an earlier version write the rows of now?"""
+        return bool(self.opened.get("schema") != FORM)
 
     def _on_sealed(self, row: LedgerRow) -> None:
         must(row.message["digest"], plan_digest(row.body), row.where, "digest")

@@ -14,7 +14,7 @@ import trio
 
 from actors.instance.state import RunState
 from actors.instance.venues import canonical
-from actors.ledger import CERTIFICATES, CsvBooks, Fold, Store
+from actors.ledger import CERTIFICATES, SCHEMA, CsvBooks, Fold, Store
 from actors.run_ending import Ending
 from actors.tree import Channels, Tree, World
 from commands.setup.certificates import Certificates
@@ -175,7 +175,7 @@ async def connected(
 
     # as commands name it
     state = RunState(folder / "state", f"{canonical(URL)} {THROWAWAY_SENDER.lower()}", str(folder))
-    opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, THROWAWAY_SENDER)
+    opened = Opened(SCHEMA, rules.venue, rules.chain_id, THROWAWAY_SENDER)
     async with NadoVenue(
         Addresses(URL),
         rules,

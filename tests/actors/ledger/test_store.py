@@ -123,8 +123,8 @@ def test_another_identity_is_refused_naming_both(tmp_path: Path, change: Opened)
 
 def test_a_later_schema_is_refused_naming_both(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    opened_store(path, msgspec.structs.replace(OURS, schema="evenkeel.ledger/2")).close()
-    with pytest.raises(NewerSchema, match=r"evenkeel\.ledger/2.*evenkeel\.ledger/1"):
+    opened_store(path, msgspec.structs.replace(OURS, schema="evenkeel.ledger/3")).close()
+    with pytest.raises(NewerSchema, match=r"evenkeel\.ledger/3.*evenkeel\.ledger/2"):
         opened_store(path)
 
 

@@ -14,7 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.instance.state import RunState
-from actors.ledger import CsvBooks
+from actors.ledger import SCHEMA, CsvBooks
 from actors.run_ending import Ending
 from actors.tree import World
 from commands.access.venue import on_paper, place
@@ -62,7 +62,7 @@ class OnPaper:
         known, folder = self.known, self.folder
         state = RunState(folder / "state", "paper", str(folder))
         csvs = CsvBooks(folder, known.access.exchange)
-        opened = Opened("evenkeel.ledger/1", known.rules.venue, known.rules.chain_id, known.access.sender)
+        opened = Opened(SCHEMA, known.rules.venue, known.rules.chain_id, known.access.sender)
         world = World(
             settings,
             known.venue,
