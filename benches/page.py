@@ -31,7 +31,7 @@ TICK_HEAD = """\
 
 The clock starts when the `recv` returns that completes the `book_depth` frame which makes an entry possible, and stops when the `send` returns that
 hands over the last byte of the second order. The run is the real `supervisor.py run`, in a process of its own; the exchange is a simulated Nado in
-another, over loopback, without TLS. Contestants take turns, block by block, in one run.
+another, over loopback, without TLS, each on a core of its own where there are two. Contestants take turns, block by block, in one run.
 """  # noqa: E501
 BESIDE = """\
 What each does between the two:

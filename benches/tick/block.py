@@ -69,6 +69,25 @@ class Served(NamedTuple):
     chain_id: int
 
 
+@contextmanager
+def on_core(index: int) -> Iterator[None]:
+    """What is started in here runs, with all that it starts, on the first core (0) or on the last one (-1)
+    only, where there are two and the system can be told so.
+
+    An exchange is another machine. Where a kernel lets it share a core with the client, every send of either
+    wakes the other one on its own core, and a millisecond of the exchange's work is taken for the client's.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[index]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class BlockFailed(Exception):
     """A contestant did not do the work that was to be measured; its own words."""
 
@@ -78,9 +97,10 @@ def exchange(period_ms: int = PERIOD_MS) -> Iterator[Served]:
     """A gated exchange in a process of its own, of this checkout."""
     command = [sys.executable, str(HERE / "gated_exchange.py"), str(period_ms)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    )
+    with on_core(-1):
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -100,7 +120,7 @@ def evenkeel(who: Contestant, cycles: int, *, seams: bool = False) -> Block:
     """Trade `cycles` cycles. Raises `BlockFailed` unless every one was entered and exited: a run that is
     faster because it refuses is not faster.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-tick-") as place, exchange() as served:
+    with tempfile.TemporaryDirectory(prefix="bench-tick-") as place, exchange() as served, on_core(0):
         folder = Path(place)
         tap, seen = folder / "tap", folder / "seams"
         words = [
@@ -137,7 +157,7 @@ def evenkeel(who: Contestant, cycles: int, *, seams: bool = False) -> Block:
 
 def sdk_script(python: str, count: int) -> Block:
     """The SDK's script enters `count` times. Raises `BlockFailed` unless every order was accepted."""
-    with tempfile.TemporaryDirectory(prefix="bench-sdk-") as place, exchange() as served:
+    with tempfile.TemporaryDirectory(prefix="bench-sdk-") as place, exchange() as served, on_core(0):
         tap = Path(place) / "tap"
         numbers = (served.chain_id, count, served.gate.product_id, served.sol_id, served.gate.narrow_ask)
         done = subprocess.run(
@@ -160,7 +180,7 @@ def nautilus_node(python: str, count: int) -> Block:
     """A nautilus_trader node submits `count` pairs to its sandbox. Raises `BlockFailed` where it ends
     otherwise.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-nautilus-") as place:
+    with tempfile.TemporaryDirectory(prefix="bench-nautilus-") as place, on_core(0):
         result = Path(place) / "pairs.json"
         done = subprocess.run(
             [python, str(PEERS / "nautilus_node.py"), str(result), str(count), str(PERIOD_MS / 1000)],

@@ -3,6 +3,7 @@ fast anything is.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from benches.__main__ import ALONE, BENCHES, main, parsed
 from benches.figures import ROOT, Results
+from benches.tick.block import on_core
 
 KEYS = {"case", "quantity", "unit", "n", "p50", "p99"}
 MACHINE = {"cpu", "cores", "python", "kernel", "load_before", "load_after", "taken", "commit"}
@@ -32,6 +34,23 @@ def test_every_bench_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     listed = capsys.readouterr().out
     assert [name for name in (*BENCHES, *ALONE) if f"{name} " not in listed] == []
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="one core, or no way to ask",
+)
+def test_the_exchange_and_its_client_share_no_core() -> None:
+    """Else what the exchange does at a send is taken for the client's: a millisecond at the median."""
+    ours = os.sched_getaffinity(0)
+    told: list[set[int]] = []
+    for index in (0, -1):
+        with on_core(index):
+            words = [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+        told.append({int(core) for core in done.stdout.split()})
+    assert (len(told[0]), len(told[1]), told[0] & told[1]) == (1, 1, set())
+    assert os.sched_getaffinity(0) == ours
 
 
 def test_every_file_of_a_bench_is_listed() -> None:
