@@ -44,6 +44,7 @@ from actors import barrier
 from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
 from runtime.clock import ClockWatch, ClockShift
 from runtime.specs import first_cause_first, told
+from runtime.ticks import next_tick_s
 from actors.tree import Channels, Tree, World
 from actors.clock_recovery import ClockRecovery
 from actors.presigned_exit import PresignedExit
@@ -141,7 +142,9 @@ class Machine:
                         while ending is None:
                             # A plan under way has deadlines of milliseconds, whatever time is.
                             idle = self.barrier.phase == "idle"
-                            waits.deadline = trio.current_time() + (IDLE_S * world.slack if idle else TICK_S)
+                            waits.deadline = (
+                                next_tick_s(IDLE_S * world.slack) if idle else trio.current_time() + TICK_S
+                            )
                             ending = self._turn([await inbox.receive()])
                     ending = ending or self._turn([])
             nursery.cancel_scope.cancel()

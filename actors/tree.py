@@ -50,6 +50,7 @@ from runtime.observe import Notes, Observe
 from runtime.pulse import Watch
 from runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
 from runtime.supervision import Supervisor, nested
+from runtime.ticks import next_tick_s
 from venue.protocol import ANSWER_AFTER_RECV_MS, Venue, VenueRules, rules_read
 
 MAILBOX_LEG = 16
@@ -61,7 +62,7 @@ LEG_TIDY_S = 2.5
 """What a leg that is told to stop may take beyond the answer it waits for: a leg is not stuck because the
 venue is slow.
 """
-LOOK_S = 0.2
+LOOK_S = 0.25
 """How often the supervisor looks for an actor that makes no progress."""
 
 BUMPING = frozenset({"ledger", "legs", "eth_leg", "sol_leg"})
@@ -179,7 +180,7 @@ class Tree:
         counted.
         """
         while True:
-            await trio.sleep(LOOK_S)
+            await trio.sleep_until(next_tick_s(LOOK_S))
             for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
                 self.supervisor.stall(name, why)
 

@@ -21,6 +21,7 @@ import msgspec
 import trio
 
 from messages.units import Ms, Ns
+from runtime.ticks import next_tick_s
 
 LOOK_EVERY_S = 0.25
 """How often the clocks are compared (interface: laptop sleep)."""
@@ -196,7 +197,7 @@ class ClockWatch:
     async def look_for_ever(self, tell: Callable[[ClockShift], None]) -> None:
         """Look four times a second until cancelled, and tell of every shift."""
         while True:
-            await trio.sleep(LOOK_EVERY_S)
+            await trio.sleep_until(next_tick_s(LOOK_EVERY_S))
             shift = self.look()
             if shift is not None:
                 tell(shift)

@@ -37,6 +37,8 @@ there are at most eight.
 """
 BATCH_GRACE_S = 0.2
 """Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
+PROOF_LOOKS = 8
+"""How often within `max_quote_age` it is looked for books to be proven."""
 RULES_EVERY_S = 5.0
 """How often the venue's rules, oracle prices and trading status are read."""
 SOON_S = 0.25
@@ -226,25 +228,45 @@ class Feed(msgspec.Struct, frozen=True):
         self.market.books[product].load(await self.venue.reads.book(product), asked_ns)
 
     async def prove(self) -> float:
-        """Products silent for half of `max_quote_age` are compared with a snapshot. Returns in how many
-        seconds the next one can be as silent.
+        """Products silent for half of `max_quote_age` are compared with a snapshot, and with them those that
+        are nearly so. Returns in how many seconds the next one can be as silent.
         """
-        for product, book in self.market.books.items():
-            now_ms = self.clock.now_ms()
-            silent = now_ms - book.heard_ms >= BATCH_GRACE_S * 1000
-            if not (book.usable and silent and now_ms - book.proven_ms >= self.settings.max_quote_age // 2):
-                continue
-            before = book.proven_ns
+        half_ms, grace_ms = self.settings.max_quote_age // 2, BATCH_GRACE_S * 1000
+        failed: list[VenueError] = []
+        now_ms = self.clock.now_ms()
+        silent = {
+            product: book
+            for product, book in self.market.books.items()
+            if book.usable and now_ms - book.heard_ms >= grace_ms
+        }
+        if any(now_ms - book.proven_ms >= half_ms for book in silent.values()):
+            # Whichever is due in a moment is asked about with it, at the same time: two quiet books then wake
+            # the process together.
+            async with trio.open_nursery() as nursery:
+                for product, book in silent.items():
+                    if now_ms - book.proven_ms >= half_ms - self.settings.max_quote_age // PROOF_LOOKS:
+                        nursery.start_soon(self._prove, product, book, failed)
+        if failed:
+            raise failed[0]
+        now_ms = self.clock.now_ms()
+        usable = [book for book in self.market.books.values() if book.usable]
+        due_ms = (max(book.proven_ms + half_ms, book.heard_ms + grace_ms) for book in usable)
+        return (min(due_ms, default=now_ms) - now_ms) / 1000
+
+    async def _prove(self, product: int, book: LocalBook, failed: list[VenueError]) -> None:
+        """Compare one silent book with a snapshot; a venue that does not answer is added to `failed`."""
+        before = book.proven_ns
+        try:
             snapshot = await self.venue.reads.book(product)
             if book.proven_ns != before or product in self.market.wanted:
-                continue
+                return
             if book.agrees(snapshot):
                 book.proven_by(snapshot)
             else:
                 # A batch that is under way explains it; if none comes, the feed is frozen.
                 await trio.sleep(BATCH_GRACE_S)
                 if book.proven_ns != before or product in self.market.wanted:
-                    continue
+                    return
                 await self.read_anew(product)
                 book.behind_ms = Ms(0)
                 self.note(
@@ -252,15 +274,10 @@ class Feed(msgspec.Struct, frozen=True):
                     f"product {product}: the feed was silent while the book moved; started over from a"
                     " snapshot",
                 )
-            self.publish()
-        now_ms, half_ms, grace_ms = (
-            self.clock.now_ms(),
-            self.settings.max_quote_age // 2,
-            BATCH_GRACE_S * 1000,
-        )
-        usable = [book for book in self.market.books.values() if book.usable]
-        due_ms = (max(book.proven_ms + half_ms, book.heard_ms + grace_ms) for book in usable)
-        return (min(due_ms, default=now_ms) - now_ms) / 1000
+        except VenueError as error:
+            failed.append(error)
+            return
+        self.publish()
 
     async def doubt(self) -> None:
         """Books that no snapshot would prove as they are start over from one, again and again; it is told
@@ -352,7 +369,7 @@ async def run(feed: Feed, *, task_status: trio.TaskStatus[None] = trio.TASK_STAT
     """Keep `feed.out` filled until cancelled. A silent venue is asked again; only a defect gets out."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
-        nursery.start_soon(feed.every, feed.settings.max_quote_age / 8_000, feed.prove)
+        nursery.start_soon(feed.every, feed.settings.max_quote_age / PROOF_LOOKS / 1_000, feed.prove)
         nursery.start_soon(feed.every, DOUBT_EVERY_S * feed.slack, feed.doubt)
         # Nothing is entered by rules older than 15 s.
         nursery.start_soon(feed.every, RULES_EVERY_S * min(feed.slack, 2), feed.read_rules, feed.doubted)

@@ -28,6 +28,7 @@ from runtime.files import private
 from runtime.heartbeat import APART, BEAT_S, Heartbeat, HeartbeatMonitor
 from runtime.observe import Notes
 from runtime.outlive import outlive, outlive_call
+from runtime.ticks import next_tick_s
 
 LIVES, LIVES_S = 3, 60.0
 """A guard is started at most so many times in so many seconds, for as long as the run lives."""
@@ -141,7 +142,7 @@ async def kept_apart(state: RunState, guard: Guarded, say: Callable[[str], None]
                 f"guard {beat.pid} has had no heartbeat for {silent_s:.0f} s" if beat else "its file is gone"
             )
             say(f"GUARD_DOWN: {guard.missing()[0]}: nothing is entered until it is; start its unit")
-        await trio.sleep(LOOK_S)
+        await trio.sleep_until(next_tick_s(LOOK_S))
 
 
 class GuardProcess(Protocol):
@@ -222,7 +223,7 @@ class Keeper:
                     self.guard.alive(process.pid)
             elif not self._state.beaten:  # else it closes for us, and reading a long ledger takes its time
                 return f"guard {process.pid} has had no heartbeat for {silent_s:.0f} s"
-            await trio.sleep(LOOK_S)
+            await trio.sleep_until(next_tick_s(LOOK_S))
         why = f"guard {process.pid} ended with code {process.returncode}"
         # it has closed for us, and this run only stands down
         if process.returncode == DONE and self._state.beaten:

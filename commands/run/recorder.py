@@ -115,8 +115,8 @@ class Recorder:
                 await trio.sleep(REPORT_S)
                 while self._unreported:
                     self._report_one()
-                    # Whoever trades runs between two lines.
-                    await trio.lowlevel.checkpoint()
+                    if self._unreported:  # whoever trades runs between two lines
+                        await trio.lowlevel.checkpoint()
                 self._said = trio.Event()
         finally:
             self._later = False

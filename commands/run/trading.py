@@ -22,6 +22,7 @@ from messages.market import PairQuote
 from runtime import garbage
 from runtime.mailbox import Latest
 from runtime.observe import Notes
+from runtime.ticks import next_tick_s
 from supervisor import Machine
 
 WATCH_S = 0.1
@@ -132,7 +133,7 @@ async def _watch_quotes(slot: Latest[PairQuote], session: Session) -> None:
             seen = slot.version
             session.recorder.observe(slot.value)
         session.events.stands()
-        await trio.sleep(LOOK_S)
+        await trio.sleep_until(next_tick_s(LOOK_S))
 
 
 async def _announce(machine: Machine, note: Notes) -> None:

@@ -1,6 +1,7 @@
 """market_data on a fake venue and virtual time: a motionless book trades, a frozen feed does not."""
 
 import json
+from collections import Counter
 
 import msgspec
 import pytest
@@ -160,10 +161,34 @@ async def test_a_venue_that_is_busy_is_asked_more_and_more_rarely_and_at_once_ag
 
     bench.venue.book = book  # type: ignore[method-assign,assignment]
     await trio.sleep(20)
-    assert 10 < len(asked) <= 16, asked
+    assert 10 < len(set(asked)) <= 16, asked
+    assert len(asked) <= 2 * len(set(asked)), "about each book once a time"
     bench.venue.book = answers  # type: ignore[method-assign]
     await trio.sleep(2.5)
     assert max(bench.ages()) < 800, "books are proven as often as before"
+
+
+async def test_two_quiet_books_are_asked_about_at_the_same_moments(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """One after the other they woke the process twice as often, and drifted apart by as long as an answer
+    takes.
+    """
+    bench = MarketDataBench()
+    nursery.start_soon(keep_books_current, bench)
+    await nursery.start(bench.run)
+    await trio.sleep(0.3)
+    answers, asked = bench.venue.book, Counter[float]()
+
+    async def book(product_id: int, depth: int = 100) -> BookSnapshot:
+        asked[trio.current_time()] += 1
+        await trio.sleep(0.05)
+        return await answers(product_id, depth)
+
+    bench.venue.book = book  # type: ignore[method-assign]
+    await trio.sleep(10)
+    assert len(asked) >= 18
+    assert set(asked.values()) == {2}
 
 
 async def test_a_motionless_book_is_proven_by_equal_snapshots_and_stays_young(
