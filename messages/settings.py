@@ -16,6 +16,10 @@ from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Ms, Quote, Rate
 HUNDRED_PERCENT = 10_000 * ONE
 """In basis points, x18."""
 YEAR_MS = 366 * 86_400_000
+LEAST_RATIO, GREATEST_RATIO = ONE // 5, 5 * ONE
+"""Of the dollars of both legs. Beyond them the smaller leg hedges less than a fifth of the larger: that is a
+position and no pair.
+"""
 RECV_LEFT_MS = 1_000
 """Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can
 never trade.
@@ -363,8 +367,8 @@ class Settings(msgspec.Struct, frozen=True):
         ConfigKey(
             "How many dollars of SOL hedge one dollar of ETH: ETH is worth target, SOL this many times as"
             " much. 1 is the same dollars on both sides.",
-            ONE // 5,
-            5 * ONE,
+            LEAST_RATIO,
+            GREATEST_RATIO,
             form="ratio",
         ),
     ] = DOLLAR_NEUTRAL

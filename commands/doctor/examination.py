@@ -19,6 +19,7 @@ from commands.access.venue import Access, access, place
 from commands.checks import account, machine, venue
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, skip, warn
+from commands.checks.volatility import volatility
 from commands.config.effective import LIVE_RUN, Loaded, must_be_written
 from commands.config.options import SEED
 from commands.output.words import Problem
@@ -42,6 +43,7 @@ CHECKS: Mapping[str, Callable[[AnsweredVenue], Awaitable[Finding]]] = {
     "products": venue.products,
     "fees": venue.fees,
     "minimum": venue.minimum,
+    "volatility": volatility,
     "windows": venue.windows,
     "key": account.key,
     "sdk": account.sdk,

@@ -14,6 +14,7 @@ from actors.instance.state import RunState
 from commands.checks import account, venue
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding
+from commands.checks.volatility import UNLIKE, volatility
 from commands.open_state.decision import RefusedWhileOpen, decide, starts_by_itself, trusted
 from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.readings import venue_said
@@ -75,3 +76,13 @@ async def preflight(known: AnsweredVenue, accepted: Quote | None, observe: Obser
         if found.state == "fail":
             raise found.refusal()
         note("warning" if found.state == "warn" else "info", f"{found.check}: {found.found}")
+    await legs_alike(known, observe)
+
+
+async def legs_alike(known: AnsweredVenue, observe: Observe) -> None:
+    """Say how much both legs have moved over the last day, with a warning where they are no hedge of each
+    other.
+    """
+    found = await volatility(known)
+    words = f"{found.check}: {found.found}" + (f"; {found.cure}" if found.code == UNLIKE else "")
+    Notes(observe, known.clock, "ready")("warning" if found.code == UNLIKE else "info", words)

@@ -22,7 +22,7 @@ from commands.output.words import Problem
 from commands.setup.certificates import Certificates
 from commands.setup.connecting import answering, place_and_rules
 from commands.setup.exit_costs import exits_clear_costs
-from commands.setup.preflight import ASK_S, must_know_what_is_open, preflight
+from commands.setup.preflight import ASK_S, legs_alike, must_know_what_is_open, preflight
 from commands.setup.run_ledger import RunLedger
 from runtime.files import private_folder
 from runtime.observe import Notes, Observe
@@ -94,6 +94,8 @@ async def _allowed(
     await exits_clear_costs(known, observe)
     if here.live:
         await preflight(known, options.accept_loss, observe)
+    elif here.paper is not None:
+        await legs_alike(known, observe)
     ours = RunLedger.of(known, observe)
     csvs = await ours.made_ready(state, own_venue=own_venue)
     certificates = Certificates(

@@ -5,6 +5,7 @@ virtual time.
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from commands.doctor.examination import CHECKS, Subject, checked, examine, subje
 from commands.setup.connecting import connected
 from messages.lifecycle import Opened, Started
 from messages.settings import Settings
-from messages.units import Base, Ns, Quote
+from messages.units import Base, Ns, Price, Quote
 from runtime.clock import RunClock
 from tests.live.served import KEY, SENDER, served
 from tests.live.typed import typed, written
@@ -33,6 +34,7 @@ from venue.nado.agreement import Disagreement
 from venue.nado.networks import NETWORKS, Network
 from venue.nado.signing import Signer
 from venue.protocol import Unreachable
+from venue.simulated.engine.events import Traded
 from venue.simulated.gateway.asgi import application
 
 pytestmark = pytest.mark.filterwarnings(
@@ -76,6 +78,19 @@ def hold(product_id: int, amount: str) -> Prepare:
     def prepare(there: Floor, _monkeypatch: pytest.MonkeyPatch) -> None:
         mine = there.venue.exchange.accounts[SENDER]
         mine.positions[product_id] = mine.position(product_id).changed(Base.of(amount), Quote(0))
+
+    return prepare
+
+
+def moving(eth: str, sol: str) -> Prepare:
+    """Both products have traded in each 5 minutes of the day, each so much up and down."""
+
+    def prepare(there: Floor, _monkeypatch: pytest.MonkeyPatch) -> None:
+        for product_id, share in ((4, eth), (8, sol)):
+            for number in reversed(range(289)):
+                price = Price.of(str(100 * (1 + Decimal(share) * (number % 2))))
+                at_ns = Ns(there.venue.now_ns() - number * 300 * 10**9)
+                there.venue.candles.take(Traded(product_id, price, Base.of(1), True, at_ns))
 
     return prepare
 
@@ -146,6 +161,24 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
         "1,000 USD per leg is 0.357 ETH / 8.5 SOL at current prices, 0.061 % apart",
         NOTHING,
         (),
+        {},
+    ),
+    (
+        "volatility",
+        "warn",
+        "not known how much ETH and SOL moved over the last day: ETH-PERP",
+        NOTHING,
+        (),
+        {},
+    ),
+    ("volatility", "ok", "the SOL leg moves 1.20 times as much", moving("0.001", "0.0012"), (), {}),
+    ("volatility", "warn", "the SOL leg moves 2.00 times as much", moving("0.001", "0.002"), (), {}),
+    (
+        "volatility",
+        "ok",
+        "with hedge_ratio = 0.6 the SOL leg moves 1.20 times as much",
+        moving("0.001", "0.002"),
+        ("hedge_ratio=0.6",),
         {},
     ),
     (

@@ -52,6 +52,7 @@ def test_a_live_run_proves_itself_first_then_trades_and_ends_flat(
     assert log.index("sdk: nado-protocol signs 12 of 12 messages") < log.index("eth_leg sends")
     assert log.index("clock: this machine is") < log.index("eth_leg sends")
     assert "worst case" in log
+    assert log.index("volatility: not known how much ETH and SOL moved") < log.index("eth_leg sends")
     with sqlite3.connect(tmp_path / "logs" / "ledger.sqlite") as ledger:
         opened = ledger.execute("SELECT body FROM events WHERE seq = 0").fetchone()[0]
         assert ledger.execute("PRAGMA journal_mode").fetchone() == ("wal",)

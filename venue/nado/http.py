@@ -22,8 +22,9 @@ import trio
 from messages.execution import AccountSnapshot, Fill
 from messages.market import BookSnapshot, FundingRate
 from messages.money import MoneyEvent, MoneyKind, MoneyRead
-from messages.units import Ms
+from messages.units import Ms, Price
 from venue.nado import queries
+from venue.nado.candles import Candlesticks, closes_of
 from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
 from venue.nado.counts import TroubleTally
 from venue.nado.funding_rates import FundingRates, funding_rates_of
@@ -330,6 +331,13 @@ class HttpReads:
                 return found, through
             question = {**question, "max_idx": str(following)}
         raise Malformed(f"more than {PAGES_MAX} pages of payments since {after}")
+
+    async def closes(self, product_id: int, span_s: int, count: int) -> dict[int, Price]:
+        """The last prices of the newest `count` spans of `span_s` seconds in which the product traded: second
+        of Unix time at which each began -> price, oldest first.
+        """
+        question: dict[str, object] = {"product_id": product_id, "granularity": span_s, "limit": count}
+        return closes_of(await self._ask_archive({"candlesticks": question}, Candlesticks))
 
     async def execute(self, frame: str) -> tuple[str, ...]:
         """Send a cancellation; the digests that it cancelled. Raises `Refused` with the venue's code.

@@ -53,7 +53,7 @@ _QUERY_WEIGHTS = {
 }
 _DEAREST_QUERY = 20
 """What a question that is not in the table counts as: as much as the most expensive documented one."""
-_ARCHIVE_PARTS = {"orders": 20, "matches": 10, "events": 10}
+_ARCHIVE_PARTS = {"orders": 20, "matches": 10, "events": 10, "candlesticks": 20}
 _ARCHIVE_LIMIT = 100
 """Entries that the archive gives when no limit is asked for."""
 

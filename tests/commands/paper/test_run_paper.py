@@ -76,6 +76,8 @@ def test_a_paper_run_trades_at_its_hedge_ratio(exchange: str, tmp_path: Path) ->
     assert (ended.returncode, facts["hedge_ratio"], facts["completed"]) == (0, "0.8", 1)
     assert 0 < Decimal(facts["filled_imbalance_max_bps"]) < 10
     assert Decimal(3_200) < Decimal(facts["traded_usd"]) < Decimal(4_000), "4 orders of 1,000 and 800 USD"
+    log = (tmp_path / "logs" / "paper" / "evenkeel.log").read_text("utf-8")
+    assert "volatility: not known how much ETH and SOL moved over the last day" in log
 
 
 @pytest.mark.process
