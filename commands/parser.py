@@ -6,6 +6,7 @@ option and a completion script need no venue, no screen and no web server.
 
 import argparse
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any, NamedTuple, NoReturn
 
 from commands.config.effective import FILE_NAME
@@ -457,9 +458,28 @@ class Parser(argparse.ArgumentParser):
         words = [each[2:] for each in self._option_string_actions if each[:2] == "--" and each not in CONSENT]
         near = nearest(wrong.lstrip("-"), words)
         cure = f"did you mean --{near}?" if near else f"{self.prog} --help lists the options"
-        cure = _with_quotes(args, wrong) or cure
+        cure = _with_quotes(args, wrong) or self._as_key(args, unknown) or cure
         what = "unknown option" if flag else "unexpected argument; quote values with spaces"
         raise ConfigError("UNKNOWN_OPTION", flag, f"{wrong}: {what}", cure)
+
+    def _as_key(self, args: Sequence[str], unknown: Sequence[str]) -> str:
+        """What `--stop-loss 30bps` was to be: a key that only `--set` reaches, with the value if it can be
+        read; "" where it is no key, or this command takes none.
+        """
+        flag, _, value = next((word for word in unknown if word.startswith("-")), "").partition("=")
+        name = flag.lstrip("-").replace("-", "_")
+        key = next(
+            (key for key in KEYS if name in {key, key.replace(".", "_"), key.rpartition(".")[2]}), None
+        )
+        if key is None or "--set" not in self._option_string_actions:
+            return ""
+        if not value and flag in args[:-1]:
+            value = args[args.index(flag) + 1]
+        try:
+            KEYS[key].read(value)
+        except BadText:
+            return f"{key} is a key: type --set {key}=VALUE"
+        return f"{key} is a key: type --set {key}={quote(value)}"
 
     def error(self, message: str) -> NoReturn:
         """What argparse says about one option, e.g. `argument --seed: expected one argument`. Raises

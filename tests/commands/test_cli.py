@@ -171,11 +171,11 @@ WRONG = [
     (
         ["run", "--stop-loss", "5"],
         2,
-        (
-            "--stop-loss: unknown option · nothing was started · python supervisor.py run --help lists the"
-            " options"
-        ),
+        "--stop-loss: unknown option · nothing was started · stop_loss is a key: type --set stop_loss=VALUE",
     ),
+    (["run", "--stop-loss", "30 bps"], 2, "type --set stop_loss='30 bps'"),
+    (["run", "--funding-over=1bps"], 2, "type --set enter_when.funding_over=1bps"),
+    (["run", "--limits-max-hold"], 2, "limits.max_hold is a key: type --set limits.max_hold=VALUE"),
     (["run", "--accept-los", "5 USD"], 2, "--help lists the options"),
     (
         ["run", "--yes"],
