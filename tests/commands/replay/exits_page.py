@@ -21,6 +21,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "exits.md"
 MOVES = {"rise": 40, "fall": -80}
 """Files of staged moves: ETH by so many basis points, 5 s after the start."""
 STAGED = '[[incident]]\nkind = "shift"\nat_ms = 5000\nfor_ms = 600000\nproduct = "ETH-PERP"\nby_bps = {}\n'
+ORACLE = STAGED.replace("shift", "oracle").format(-2250)
 MARKET = "replay --market flat:2756.9/115.86 --cycles 1 --direction long-eth --hold '30 s'"
 TEXT = """\
 # Exits of the pair, and what an entry waits for
@@ -94,6 +95,12 @@ The legs of the same fall are 0.8 % apart:
 
 {marked}
 
+The account has less than its initial margin, because ETH's oracle price fell by 22.5 % (`margin.toml`); the account is read every few seconds:
+
+{margin_file}
+
+{margin}
+
 ## Refused before anything is traded
 
 A rule that the costs alone decide would fire at once. What they are is known only with the account's fees and with books, so it is asked at the start of
@@ -111,6 +118,7 @@ A rule that the costs alone decide would fire at once. What they are is known on
 |---|---|---|
 | `enter_when.hours_utc` | outside of these hours of the day, UTC (`"8-16"`, `["08:00-09:30", "22-4"]`) | uses up nothing of `max_wait` |
 | `enter_when.max_spread` | while a spread is wider than this | ends with `max_wait`, as every other wait for the market |
+| `enter_when.funding_over` | while its pair would not receive more funding than this | ends with `max_wait` |
 
 No cycle is skipped for it: the patience of 5 s with a gate of the quote begins where this wait ends. The screen names what is waited for:
 `WAITING: ENTER_WHEN_SPREAD SOL 0.87 > 0.50 bps`, `WAITING: ENTER_WHEN_HOURS until 08:00 UTC`; so do `status` and the event `waiting`. An open pair is not
@@ -135,6 +143,7 @@ def exits_page() -> str:
     with TemporaryDirectory() as folder, chdir(folder):
         for name, by_bps in MOVES.items():
             Path(f"{name}.toml").write_text(STAGED.format(by_bps), encoding="utf-8")
+        Path("margin.toml").write_text(ORACLE, encoding="utf-8")
         return TEXT.format(
             rise_file=f"```toml\n{STAGED.format(MOVES['rise'])}```",
             profit=replay_shown(profit),
@@ -144,6 +153,8 @@ def exits_page() -> str:
             loss_line=exits_in(loss),
             max_hold=replay_shown(f"{MARKET} --set limits.max_hold='30 s'"),
             marked=replay_shown(f"{fall} --set limits.max_marked_imbalance='0.5 %'"),
+            margin_file=f"```toml\n{ORACLE}```",
+            margin=replay_shown(f"{MARKET} --faults margin.toml --deposit '260 USD'"),
             profit_refused=replay_shown(f"{MARKET} --set take_profit='2 bps'"),
             loss_refused=replay_shown(f"{MARKET} --set stop_loss='7 bps'"),
             hold_refused=replay_shown(f"{MARKET} --set min_hold='25 h'"),
