@@ -608,6 +608,22 @@ class Settings(msgspec.Struct, frozen=True):
             form="address",
         ),
     ] = "off"
+    page_name: Annotated[
+        str,
+        ConfigKey(
+            'By which name browsers reach the page over TLS, its own or a proxy\'s, HOST or HOST:PORT; "" is'
+            " for an address of this machine alone.",
+            form="name",
+        ),
+    ] = ""
+    page_certificate: Annotated[
+        str,
+        ConfigKey(
+            "A PEM file with the certificate of page_name and its key: with it other machines may reach the"
+            ' page; "" is none.',
+            form="file",
+        ),
+    ] = ""
     enter_when: EnterWhen = EnterWhen()
     limits: Limits = Limits()
     guard: Guard = Guard()

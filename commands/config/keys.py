@@ -81,6 +81,10 @@ FORMS: Mapping[str, type[Text]] = {
         "WRONG_TYPE",
         '"{}" is not HOST:PORT, for example 127.0.0.1:8080',
     ),
+    "name": spelt(
+        'a name, HOST or HOST:PORT, or ""', r"([\w.-]+(:\d{1,5})?)?", "WRONG_TYPE", "is not HOST:PORT"
+    ),
+    "file": spelt('a path, or ""', r"(?s)[^\0]*", "WRONG_TYPE", "is not a path"),
     "folder": spelt("a path", r"(?s)(?=.*\S)[^\0]*", "WRONG_TYPE", "is not a path"),
 }
 """What reads and writes the values of a key that names a form."""
@@ -122,6 +126,8 @@ DEMO_DEFAULTS = {"max_wait": "20 s", "page": "127.0.0.1:8080"}
 """What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait
 for ten minutes, and has a page.
 """
+LOOPBACKS = ("127.0.0.1", "localhost", "[::1]")
+"""Hosts of a page that no other machine reaches."""
 PAPER_DEFAULTS = {"files.logs": "logs/paper"}
 """What a paper run does otherwise than a run, where nobody has written it: its files are no real run's."""
 MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
@@ -244,12 +250,25 @@ def _contradictions(settings: Settings) -> Iterator[Complaint]:
         saying = f"{said['limits.max_gross']} is less than both legs of target = {said['target']}{ratio}"
         yield "limits.max_gross", saying, Usd.write(Quote(sum(rooms)))
     yield from _hold_contradictions(settings, said)
+    yield from _page_contradictions(settings, said)
     if settings.guard.dead_man < least_dead_man(settings):
         saying = (
             f"{said['guard.dead_man']} is less than recv_time = {said['recv_time']} and 2 s: orders may still"
             " arrive"
         )
         yield "guard.dead_man", saying, Duration.write(least_dead_man(settings))
+
+
+def _page_contradictions(settings: Settings, said: Mapping[str, object]) -> Iterator[Complaint]:
+    """A page beyond this machine needs TLS: its token lets whoever reads it close the pair."""
+    alone = settings.page == "off" or settings.page.rpartition(":")[0] in LOOPBACKS
+    if not alone and not settings.page_certificate:
+        saying = (
+            f"{said['page']} is reached by other machines, and without page_certificate nothing is encrypted"
+        )
+        yield "page", saying, f"127.0.0.1:{settings.page.rpartition(':')[2]}"
+    if settings.page_certificate and not settings.page_name:
+        yield "page_name", "is needed with page_certificate: the name that the certificate is for", None
 
 
 def _hold_contradictions(settings: Settings, said: Mapping[str, object]) -> Iterator[Complaint]:

@@ -27,7 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from commands.page.documents import Documents
 from commands.page.gate import PageGate
-from commands.page.hub import PageHub, TooMany
+from commands.page.hub import PageClient, PageHub, TooMany
 
 Do = Literal["pause", "resume", "flatten", "halt"]
 Act = Callable[[Do, str], Awaitable[str | None]]
@@ -246,9 +246,9 @@ class _Page:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_until_gone, socket, nursery.cancel_scope)
                     with client.dropped:
-                        await _sent(socket, snapshot)
+                        await _sent(socket, client, snapshot)
                         async for delta in client.deltas:
-                            await _sent(socket, delta)
+                            await _sent(socket, client, delta)
                     nursery.cancel_scope.cancel()
                 if client.dropped.cancelled_caught:
                     await socket.close(CLOSED_SLOW)
@@ -265,9 +265,13 @@ async def _first(socket: WebSocket) -> str | None:
         return None
 
 
-async def _sent(socket: WebSocket, content: bytes) -> None:
-    with trio.fail_after(SEND_S):
+async def _sent(socket: WebSocket, client: PageClient, content: bytes) -> None:
+    """Send it, or drop a client that does not take it in time."""
+    with trio.move_on_after(SEND_S) as waited:
         await socket.send({"type": "websocket.send", "text": content.decode()})
+    if waited.cancelled_caught:
+        client.dropped.cancel()
+        await trio.lowlevel.checkpoint()
 
 
 async def _until_gone(socket: WebSocket, scope: trio.CancelScope) -> None:

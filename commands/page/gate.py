@@ -7,7 +7,7 @@ the token, which is in no address that a server sees, in no log and in no other 
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,41 +15,38 @@ TOKEN_LEAST = 32
 """Characters. `secrets.token_urlsafe(32)` has 43."""
 
 
-class PageGate(msgspec.Struct, frozen=True):
-    """The address that is ours, and the token."""
+LOOPBACK = ("127.0.0.1", "localhost")
+USUAL = {"http": ":80", "https": ":443"}
 
-    hosts: tuple[str, ...]
-    """What `Host` may say: `127.0.0.1:8080`."""
+
+class PageGate(msgspec.Struct, frozen=True):
+    """The addresses that are ours, and the token."""
+
+    origins: tuple[str, ...]
+    """`http://127.0.0.1:8080`: what `Origin` may say, and behind the slashes what `Host` may."""
     token: str
-    secure: bool = False
-    """Is it reached over TLS, ours or a proxy's?"""
 
     @classmethod
-    def of(
-        cls, host: str, port: int, token: str, *, names: Sequence[str] = (), secure: bool = False
-    ) -> "PageGate":
-        """A page that listens on `host` and `port`; `names`: by which others reach it, `trade.example:443`.
-        Raises `ValueError` for a token that could be guessed.
+    def of(cls, host: str, port: int, token: str, *, name: str = "", encrypted: bool = False) -> "PageGate":
+        """A page that listens on `host` and `port`; `encrypted`: with TLS of its own. `name`: by which it is
+        reached over TLS, its own or a proxy's. Raises `ValueError` for a token that could be guessed.
         """
         if len(token) < TOKEN_LEAST:
             raise ValueError(f"a token has at least {TOKEN_LEAST} characters")
-        own = ("127.0.0.1", "localhost") if host == "127.0.0.1" else (host,)
-        bracketed = (f"[{each}]" if ":" in each else each for each in own)
-        usual = {80: "", 443: ""} if port in {80, 443} else {}
-        hosts = [f"{each}{usual.get(port, f':{port}')}" for each in bracketed]
-        return cls((*hosts, *(name.lower() for name in names)), token, secure)
+        own = f"[{host}]" if ":" in host else host
+        plain = LOOPBACK if own == LOOPBACK[0] else (own,)
+        found = () if encrypted else tuple(_origin("http", f"{each}:{port}") for each in plain)
+        return cls((*found, *([_origin("https", name)] if name else [])), token)
 
     def knows(self, headers: Mapping[str, str]) -> bool:
         """Does the request name us? Else it is for somebody else, or was led here."""
-        return headers.get("host", "").lower() in self.hosts
+        host = headers.get("host", "").lower()
+        return any(origin.partition("//")[2] == host for origin in self.origins)
 
     def from_us(self, headers: Mapping[str, str]) -> bool:
         """Does it come from a page that we have served? A browser says so; what says nothing is refused."""
-        scheme = "https" if self.secure else "http"
-        return (
-            self.knows(headers)
-            and headers.get("origin", "").lower() == f"{scheme}://{headers['host'].lower()}"
-        )
+        origin = headers.get("origin", "").lower()
+        return origin in self.origins and origin.partition("//")[2] == headers.get("host", "").lower()
 
     def opens(self, token: object) -> bool:
         """Is it the token? Compared in constant time."""
@@ -59,3 +56,8 @@ class PageGate(msgspec.Struct, frozen=True):
         """Is the token in `Authorization: Bearer`?"""
         kind, _, token = headers.get("authorization", "").partition(" ")
         return kind.lower() == "bearer" and self.opens(token)
+
+
+def _origin(scheme: str, address: str) -> str:
+    """As a browser writes it: small letters, and no port where it is the usual one."""
+    return f"{scheme}://{address.lower().removesuffix(USUAL[scheme])}"

@@ -63,12 +63,13 @@ async def _served(settings: Settings, watched: Watched) -> None:
         why = os.strerror(error.errno or 0)
         tell(WatcherSays(text=f"no page: {settings.page} cannot be used: {why}", level="warning"))
         return
-    url, stop = url_of_socket(listening), trio.Event()
+    url = f"https://{settings.page_name}" if settings.page_name else url_of_socket(listening)
+    stop = trio.Event()
     from commands.watcher.serving import followed, page_of
 
     app, hub = page_of(settings, watched, listening.getsockname()[:2])
     async with trio.open_nursery() as nursery:
-        await nursery.start(serve, app, listening, stop)
+        await nursery.start(serve, app, listening, stop, settings.page_certificate)
         tell(WatcherSays(url=url))
         await followed(hub, watched)
         stop.set()

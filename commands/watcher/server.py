@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from runtime.outlive import outlive
+
 if TYPE_CHECKING:
     from hypercorn.config import Config
     from starlette.types import ASGIApp
@@ -49,27 +51,50 @@ async def serve(
     app: "ASGIApp",
     listening: socket.socket,
     stop: trio.Event,
+    certificate: str = "",
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` until `stop`. Started = connections are accepted."""
+    """Serve `app` until `stop`; over TLS where there is a PEM file with `certificate` and key. Started =
+    connections are accepted. Raises `OSError` for a certificate that cannot be read.
+    """
     from hypercorn.trio import serve as hypercorn
 
+    _contain()
     async with trio.open_nursery() as nursery:
-        serving = partial(hypercorn, app, _config(listening.detach()), shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        config = _config(listening.detach(), certificate)
+        serving = partial(hypercorn, app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
         with suppress(trio.Cancelled):
             await nursery.start(serving)
             task_status.started()
 
 
-def _config(descriptor: int) -> "Config":
+def _config(descriptor: int, certificate: str) -> "Config":
     """Warnings go to standard error, which is the watcher's log."""
     from hypercorn.config import Config
 
     config = Config()
     config.bind = [f"fd://{descriptor}"]
+    config.certfile = config.keyfile = certificate or None
     config.loglevel = "WARNING"
     config.graceful_timeout = GRACE_S
     config.include_server_header = False
     config.websocket_max_message_size = MESSAGE_MAX
     return config
+
+
+def _contain() -> None:
+    """Have hypercorn outlive what a single connection does to it: data before a WebSocket is accepted, for
+    one, raises in its HTTP/1.1 module, through the nursery of all connections. By name, in its Trio module.
+    """
+    from hypercorn.trio import run
+    from hypercorn.trio.tcp_server import TCPServer
+
+    class ContainedServer(TCPServer):
+        """One connection. What is wrong with it ends it, and nothing else."""
+
+        async def run(self) -> None:
+            """As hypercorn's; never raises."""
+            await outlive(super().run, lambda _why: None)
+
+    run.TCPServer = ContainedServer  # type: ignore[attr-defined]

@@ -33,7 +33,8 @@ def page_of(
         return None if answer is None else answer.doing or f"the run is {answer.phase}"
 
     host, port = address
-    gate = PageGate.of(host, port, watched.brief.token)
+    encrypted = bool(settings.page_certificate)
+    gate = PageGate.of(host, port, watched.brief.token, name=settings.page_name, encrypted=encrypted)
     documents = Documents(Path(settings.files.logs), SUPERVISOR)
     return page_app(hub, gate, act, documents, more), hub
 

@@ -151,11 +151,16 @@ def test_a_token_that_could_be_guessed_is_none() -> None:
 
 
 def test_a_page_behind_a_proxy_goes_by_the_proxys_name_and_scheme() -> None:
-    gate = PageGate.of("127.0.0.1", 8080, TOKEN, names=["Trade.example"], secure=True)
+    gate = PageGate.of("127.0.0.1", 8080, TOKEN, name="Trade.example:443")
     assert gate.from_us({"host": "trade.example", "origin": "https://trade.example"})
     assert not gate.from_us({"host": "trade.example", "origin": "http://trade.example"})
-    assert gate.knows({"host": "127.0.0.1:8080"})
-    assert PageGate.of("::1", 80, TOKEN).hosts == ("[::1]",)
+    assert gate.from_us(OWN)
+    # the page of one of our names asks by that name
+    assert not gate.from_us({"host": "127.0.0.1:8080", "origin": "https://trade.example"})
+    assert PageGate.of("::1", 80, TOKEN).origins == ("http://[::1]",)
+    assert PageGate.of("0.0.0.0", 8443, TOKEN, name="a.example:8443", encrypted=True).origins == (  # noqa: S104
+        "https://a.example:8443",
+    )
 
 
 # -- what it can do ------------------------------------------------------------------------------------------
