@@ -23,6 +23,7 @@ import trio
 
 from actors.run_ending import Leave, Pause, open_legs
 from commands.output.event_feed import EventFeed
+from commands.output.funding_words import FundingFigures
 from commands.output.run_report import RunReport
 from messages.lifecycle import Held
 from messages.settings import Settings
@@ -64,6 +65,8 @@ class ControlReply(msgspec.Struct, frozen=True):
     """Can nobody say what is open?"""
     page: str = ""
     """Its page's address with the token; "" where there is none."""
+    funding: FundingFigures | None = None
+    """Both rates and what the pair comes to by them; None: not known, or the run is older than this field."""
 
 
 def socket_path(name: str) -> Path | None:
@@ -105,6 +108,8 @@ class RunControl:
     ) -> None:
         """`doing`: the line that says what the run is doing now; `page`: where its page is."""
         self._page = page
+        self.funding: Callable[[], FundingFigures | None] = lambda: None
+        """Of now; whoever knows the rates puts another one in place."""
         self._post, self._held, self._settings, self._doing = post, held, settings, doing
         self._events = events
         self._over = trio.Event()
@@ -124,7 +129,16 @@ class RunControl:
         progress = RunReport.of(self._settings, held).progress_words(WallClock().utc_ns() // 1_000_000)
         open_now, unknown = (self._open, self._unknown) if over else (open_legs(held), held is None)
         return ControlReply(
-            os.getpid(), over, phase, cycle, open_now, self._doing(), progress, unknown, self._page()
+            os.getpid(),
+            over,
+            phase,
+            cycle,
+            open_now,
+            self._doing(),
+            progress,
+            unknown,
+            self._page(),
+            self.funding(),
         )
 
     async def talk(self, stream: trio.SocketStream) -> None:

@@ -29,9 +29,9 @@ AGAIN_S = 0.2
 """Between two questions."""
 
 
-async def known_now(target: TargetAccount, patience_s: float) -> Evidence:
+async def known_now(target: TargetAccount, patience_s: float, *, rates: bool = False) -> Evidence:
     """What the files and the venue say now, and which venue it is: that is remembered. Asked twice. Never
-    raises `VenueError`.
+    raises `VenueError`. `rates`: the funding rates, too.
     """
     trouble = "the venue did not answer"
     with trio.move_on_after(patience_s):
@@ -45,6 +45,10 @@ async def known_now(target: TargetAccount, patience_s: float) -> Evidence:
                     files = gathered(target.access, target.logs, state_directory())
                     word = await said(files, there, trio.current_time() + patience_s)
                     if word.snapshot is not None:
+                        if rates:
+                            with suppress(VenueError):  # what is open counts without them
+                                said_rates = await there.venue.reads.funding_rates()
+                                word = msgspec.structs.replace(word, rates=said_rates)
                         return msgspec.structs.replace(files, venue=word)
                     trouble = word.trouble
             except VenueError as error:

@@ -13,14 +13,16 @@ import trio
 
 from actors.instance.state import state_directory
 from actors.ledger import Verified
+from actors.risk.funding import FundedLeg, pair_funding
 from commands.account.open_now import known_now, open_facts
 from commands.account.outcome import CommandOutcome, show
 from commands.account.target_account import TargetAccount
 from commands.control import ControlReply, ControlRequest, ask, events_of
 from commands.open_state.decision import OpenAnswer, decide, third_party_words
-from commands.open_state.evidence import Evidence, gathered
+from commands.open_state.evidence import Evidence, VenueEvidence, gathered
 from commands.open_state.verdict import breathes
 from commands.output.doing import without_run
+from commands.output.funding_words import UNKNOWN, FundingFigures, funding_figures
 from commands.output.words import DONE, OPEN, Problem, Refusal, clock_time, say
 from venue.nado.socket import background
 
@@ -52,7 +54,7 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
     known = (
         gathered(target.access, target.logs, state_directory())
         if target.child
-        else await known_now(target, VENUE_S)
+        else await known_now(target, VENUE_S, rates=True)
     )
     if full:
         known = msgspec.structs.replace(
@@ -63,12 +65,14 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
     found = decide(known)
     line = _doing(known, found, answer, runner.pid if runner else None)
     checked_ms = found.checked_ms
+    funding = answer.funding if answer and answer.funding else funding_now(known.venue, found)
     at = f", checked {clock_time(checked_ms)}Z (cross, isolated, open orders)" if checked_ms else ""
     lines = [
         ("now", line),
         ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),
         ("halted", ": ".join(known.halted) if known.halted else "no"),
         ("open", found.words or f"no Evenkeel positions{at}"),
+        ("funding", funding.words if funding else UNKNOWN),
         ("ledger", ledger_evidences(known)),
     ]
     lines += [("page", answer.page)] if answer and answer.page else []
@@ -86,6 +90,7 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
         facts |= {"verified_through": checked.through, "bad_row": checked.bad}
     facts |= open_facts(found) | {"not_ours": third or None, "doing": line}
     facts |= {"progress": answer.progress if answer else None}
+    facts |= {"funding": msgspec.to_builtins(funding) if funding else None}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
     if found.flat or (runner and breathes(runner.pid)):
         broken = broken_ledger(known)
@@ -104,6 +109,22 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
     )
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)
     return CommandOutcome("status", OPEN, lines, "error", problem, facts)
+
+
+def funding_now(venue: VenueEvidence, found: OpenAnswer) -> FundingFigures | None:
+    """By the exchange's rates of now; None where it was not asked, or has not answered."""
+    snapshot, rules, rates = venue.snapshot, venue.rules, venue.rates
+    if snapshot is None or rules is None or not rates:
+        return None
+    eth, sol = (
+        FundedLeg(
+            amount or 0,
+            snapshot.position(product.product_id).oracle or 0,
+            next((rate for rate in rates if rate.product_id == product.product_id), None),
+        )
+        for product, amount in ((rules.eth, found.eth), (rules.sol, found.sol))
+    )
+    return funding_figures(pair_funding(eth, sol, snapshot.at_ms))
 
 
 def broken_ledger(known: Evidence) -> Refusal | None:

@@ -31,6 +31,7 @@ from actors.ledger.orders import OurOrder
 from commands.access.venue import Access
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held, Opened
+from messages.market import FundingRate
 from messages.sizing import Leg
 from messages.units import Base
 from runtime.specs import told
@@ -83,6 +84,8 @@ class VenueEvidence(msgspec.Struct, frozen=True):
     snapshot: AccountSnapshot | None = None
     rules: VenueRules | None = None
     trouble: str = ""
+    rates: tuple[FundingRate, ...] = ()
+    """Funding rates, where they were asked for and answered."""
 
 
 class EscapeEvidence(msgspec.Struct, frozen=True):

@@ -23,10 +23,12 @@ class FundingFigures(msgspec.Struct, frozen=True):
     per_hour_usd: str | None = None
     """What the open pair receives at the next funding time, < 0 = pays; null where nothing is open, too."""
     next_at: str | None = None
+    words: str = UNKNOWN
+    """The same for a person."""
 
 
 def funding_figures(known: PairFunding) -> FundingFigures:
-    """The same for a program."""
+    """What is known, for a program and in words."""
     return FundingFigures(
         text_of(known.eth),
         text_of(known.sol),
@@ -34,6 +36,7 @@ def funding_figures(known: PairFunding) -> FundingFigures:
         known.sol_age_ms,
         text_of(known.per_hour),
         iso_micros(Ns(known.next_ms * 1_000_000)),
+        funding_words(known),
     )
 
 

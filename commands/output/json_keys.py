@@ -115,6 +115,7 @@ ACCOUNT = (
         "progress",
         "verified_through",
         "bad_row",
+        "funding",
     ),
 )
 """Of the commands that act on an account."""
@@ -129,6 +130,8 @@ PLAN = (
         "always_reason",
         "sweep",
         "hedge_ratio",
+        "eth_funding_rate",
+        "sol_funding_rate",
     ),
 )
 VERIFY = (

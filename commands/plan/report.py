@@ -4,6 +4,7 @@ decimal strings, what nobody knows is null.
 
 from typing import Any
 
+from actors.risk.funding import known_rate
 from actors.sizing.attainability import Bound
 from commands.output import json_keys
 from commands.output.words import DONE, REFUSED, Refusal
@@ -43,6 +44,8 @@ def as_object(plan: Planned, basis: Basis, sweep: Sweep | None) -> dict[str, Any
         "eth_taker_fee": text_of(basis.rules.eth.taker_fee),
         "sol_taker_fee": text_of(basis.rules.sol.taker_fee),
         "free_margin_usd": text_of(basis.held.initial_health),
+        "eth_funding_rate": text_of(known_rate(eth.funding, basis.quote.at_ms)),
+        "sol_funding_rate": text_of(known_rate(sol.funding, basis.quote.at_ms)),
         "directions": [_direction(each) for each in plan.directions],
         "smallest_target_usd": _target(bounds.smallest),
         "smallest_reason": _reason(bounds.smallest),
@@ -89,6 +92,9 @@ def _direction(each: DirectionPlan) -> dict[str, Any]:
         **_cost(each.cost),
         "margin_usd": text_of(each.margin),
         "liquidation_move": text_of(each.liquidation),
+        "funding_per_hour_usd": text_of(each.per_hour),
+        "side_rule": each.side.rule or None,
+        "side_detail": each.side.detail or None,
     }
 
 

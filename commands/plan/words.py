@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from actors.risk.funding import funded_legs, pair_funding
 from actors.sizing.attainability import Bound, RatioRoom
+from commands.output.funding_words import pair_words, rates_words
 from commands.plan.basis import Basis
 from commands.plan.cost import CycleCost
 from commands.plan.planned import DirectionPlan, Planned
@@ -52,6 +54,9 @@ def lines(plan: Planned, basis: Basis, sweep: Sweep | None) -> list[str]:
         ("always", f"every target from {_bound(bounds.always)}" if bounds.always else "not known"),
         ("taker fees", f"{', '.join(fees)} ({basis.fees})"),
     ]
+    if quote.eth.funding or quote.sol.funding:
+        known = pair_funding(*funded_legs(quote, 0, 0), quote.at_ms)
+        told.append(("funding", f"{rates_words(known)}; above 0 longs pay, a 24th at every full hour"))
     told += [("assumed", each) for each in basis.assumed]
     return [
         f"PLAN for {per_leg(plan.settings.target, plan.settings.hedge_ratio)}",
@@ -101,6 +106,7 @@ def _direction(each: DirectionPlan, settings: Settings, basis: Basis) -> Iterato
         yield "cost", "unknown: the visible book is too thin to enter and exit"
     else:
         yield from _cost(each.cost, settings)
+    yield "funding", _funding(each)
     if each.margin is not None:
         has = basis.held.initial_health
         there = "the account's is not known" if has is None else f"{usd(has)} there"
@@ -110,6 +116,12 @@ def _direction(each: DirectionPlan, settings: Settings, basis: Basis) -> Iterato
         move = "more than 100.00" if each.liquidation > FAR else rate_percent(each.liquidation)
         far = f"after a move of {move} % of one leg against it"
     yield "liquidation", f"{far}, least allowed {rate_percent(settings.limits.min_liquidation_move)} %"
+
+
+def _funding(each: DirectionPlan) -> str:
+    """What the pair receives at a funding time, and why a run takes this side first."""
+    told = "unknown: nobody has said both rates" if each.per_hour is None else pair_words(each.per_hour)
+    return f"{told}; {each.side.rule}: {each.side.detail}" if each.side.rule else told
 
 
 def _order(order: LegOrder) -> str:

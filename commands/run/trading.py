@@ -8,6 +8,7 @@ from actors.run_ending import RECORDING_ENDED, Ending, Leave
 from actors.tree import World
 from commands.control import RunControl, controlled
 from commands.output.ending import Report
+from commands.output.funding_words import FundingFigures, funding_figures
 from commands.output.sentences import expected_cost, expected_dust
 from commands.run.crashes import Crashes
 from commands.run.guard_keeper import Guarded
@@ -49,6 +50,7 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
         session.events,
         lambda: session.view.page,
     )
+    control.funding = lambda: _funding(session.view, known.clock.now_ms())
     async with (
         controlled(control, known.state.name, partial(session.notes, "info")),
         monitored(session, machine, guarded=guard.heartbeat is not None),
@@ -62,6 +64,11 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
         session.recorder.observe(report)
         control.finished(report.open_legs, unknown=report.unknown)
     return report
+
+
+def _funding(view: RunView, now_ms: int) -> FundingFigures | None:
+    known = view.funding(now_ms)
+    return funding_figures(known) if known else None
 
 
 async def _until_ended(session: Session, machine: Machine) -> Ending:

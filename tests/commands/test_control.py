@@ -23,6 +23,7 @@ from commands.control import (
     socket_path,
 )
 from commands.output.event_feed import READERS_MAX, EventFeed
+from commands.output.funding_words import FundingFigures
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.units import Base
@@ -62,6 +63,15 @@ async def test_status_says_how_things_stand_and_changes_nothing() -> None:
         os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5"
     )
     assert run.posted == []
+
+
+async def test_status_has_the_rates_that_the_run_knows() -> None:
+    run, known = Run(), FundingFigures("0.0024", None, 12_000, None, words="ETH +24.00 SOL unknown bps/day")
+    run.control.funding = lambda: known
+    async with run.serving():
+        answer = await ask(NAME, ControlRequest("status"), 5)
+    assert answer is not None
+    assert answer.funding == known
 
 
 @pytest.mark.parametrize(("do", "on"), [("pause", True), ("resume", False)])

@@ -39,11 +39,12 @@ prices; with neither, and no exchange configured, it is the market of the demo.
 | `ETH`, `SOL` | the order of each leg: amount, the average price it is planned to pay in these books, its worth, and the limit beyond which it does not fill |
 | `imbalance` | of the plan, and how far ETH's price may move against SOL's until the same quantities are further apart than `max_imbalance` |
 | `cost` | of entering and exiting at these books: taker fees by the account's own tier, the spread, and *slippage*, which is what a book pays less beyond its best price; each in USD and in basis points of what the four orders trade |
+| `funding` | what the pair would receive or pay at each full hour by the rates of now (`docs/funding.md`); *unknown* where no exchange was asked |
 | `margin` | initial margin that both legs take at their limits with four fees and `limits.margin_buffer`, and what the account has |
 | `liquidation` | how far one leg's price may move against it, the other standing still, until the maintenance margin is used up |
 | `smallest`, `always` | the smallest target that both directions meet, and the one from which on they meet all up to 100 times yours; why a cent less is not met |
 
-What is not in it: what prices do while a pair is held, funding, and fills that are worse than planned (at most `max_slippage`, beyond which nothing
+What is not in it: what prices do while a pair is held, what funding comes to until it exits, and fills that are worse than planned (at most `max_slippage`, beyond which nothing
 fills). A run reports those as `market`, `funding` and `slippage against the plan`.
 
 ## A target that cannot be balanced

@@ -153,6 +153,9 @@ def test_an_exchange_is_asked_for_the_accounts_own_fees_and_margin_without_a_key
         assert (code, told["venue"], told["subaccount"]) == (0, "testnet", "evenkeel")
         assert (told["free_margin_usd"], told["assumed"]) == ("10000", [])
         same = planned(capsys, *PRICES, "--target", "100 USD")[1]
+        # nobody was asked for the funding of given prices; that of a market which stands still is 0
+        assert {each.pop("funding_per_hour_usd") for each in told["directions"]} == {"0"}
+        assert {each.pop("funding_per_hour_usd") for each in same["directions"]} == {None}
         assert told["directions"] == same["directions"]
         _, nobody = planned(capsys, *where)
         assert nobody["free_margin_usd"] is None
@@ -165,6 +168,50 @@ def test_an_exchange_is_asked_for_the_accounts_own_fees_and_margin_without_a_key
         _, dear = planned(capsys, *where, *mine)
         assert (dear["eth_taker_fee"], dear["sol_taker_fee"]) == ("0.0005", "0.00035")
         assert dear["directions"][0]["fees_usd"] > same["directions"][0]["fees_usd"]
+
+
+def test_the_rates_of_now_say_what_each_side_would_receive_and_which_one_is_taken_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An absent rate is null and unknown, and the side then is the one that `alternate` begins with."""
+    with served() as exchange:
+        where = ("--venue", "testnet", "--url", exchange.url, "--direction", "funding")
+        always = ("--set", "no_entry_utc=[]")
+        exchange.do(lambda venue: quote_rates(venue, "0.0024", "-0.0024"))
+        _, told = planned(capsys, *where, *always)
+        assert (told["eth_funding_rate"], told["sol_funding_rate"]) == ("0.0024", "-0.0024")
+        first, second = told["directions"]
+        assert (first["direction"], first["side_rule"]) == ("long-sol", "FUNDING_MORE")
+        assert Quote.of(first["funding_per_hour_usd"]) > 0
+        assert Quote.of(second["funding_per_hour_usd"]) < 0
+        assert second["side_rule"] is None
+        assert cli.main(["plan", *where, *always]) == 0
+        said = capsys.readouterr().out
+        assert "funding     pair earns 0.20 USD/h; FUNDING_MORE: long SOL receives 9.60 USD a day" in said
+        assert "funding     ETH +24.00 SOL -24.00 bps/day; above 0 longs pay" in said
+        exchange.do(lambda venue: venue.incidents.rates_omitted.append(8))
+        _, told = planned(capsys, *where, *always)
+        assert (told["eth_funding_rate"], told["sol_funding_rate"]) == ("0.0024", None)
+        first, second = told["directions"]
+        assert (first["direction"], first["side_rule"]) == ("long-eth", "FUNDING_UNKNOWN")
+        assert (first["funding_per_hour_usd"], second["funding_per_hour_usd"]) == (None, None)
+
+
+def test_an_entry_that_would_wait_for_its_funding_is_not_planned_as_one_that_enters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with served() as exchange:
+        where = ("--venue", "testnet", "--url", exchange.url, "--direction", "long-eth")
+        waits = ("--set", "no_entry_utc=[]", "--set", "enter_when.funding_over=1 bps")
+        code, told = planned(capsys, *where, *waits)
+        assert (code, told["error"]["code"]) == (3, "ENTER_WHEN_FUNDING")
+        exchange.do(lambda venue: quote_rates(venue, "0", "0.0002"))
+        assert planned(capsys, *where, *waits)[0] == 0
+
+
+def quote_rates(venue: SimulatedVenue, eth: str, sol: str) -> None:
+    for product_id, rate in ((4, eth), (8, sol)):
+        venue.exchange.markets[product_id].funding.quoted = Rate.of(rate)
 
 
 def dearer(venue: SimulatedVenue) -> None:
