@@ -252,8 +252,8 @@ WRONG = [
         ["run", "--direction", "short-eth"],
         2,
         (
-            'direction: "short-eth" is not one of alternate, long-eth, long-sol, funding · nothing was started'
-            " · type --direction long-sol"
+            'direction: "short-eth" is not one of alternate, long-eth, long-sol, funding · nothing was'
+            " started · type --direction long-sol"
         ),
     ),
     (["run", "--cycles", "0"], 2, "cycles: 0 is out of range"),
