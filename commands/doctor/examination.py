@@ -16,7 +16,7 @@ from actors.ledger import SCHEMA
 from commands.access.disk import slow_commit_ms, sync_of
 from commands.access.simulated import ChildFailed, simulated_nado
 from commands.access.venue import Access, access, place
-from commands.checks import account, machine, venue
+from commands.checks import account, exit_costs, machine, venue
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, skip, warn
 from commands.checks.volatility import volatility
@@ -44,6 +44,7 @@ CHECKS: Mapping[str, Callable[[AnsweredVenue], Awaitable[Finding]]] = {
     "fees": venue.fees,
     "minimum": venue.minimum,
     "volatility": volatility,
+    "exits": exit_costs.exits,
     "windows": venue.windows,
     "key": account.key,
     "sdk": account.sdk,

@@ -13,6 +13,7 @@ import shutil
 import sys
 from functools import partial
 
+from commands.checks.exit_costs import must_clear_costs
 from commands.config.effective import Loaded
 from commands.config.options import market_of, seed_of, typed_value, url_of, usd_of
 from commands.config.units_text import BadText, Percent, Usd
@@ -23,7 +24,6 @@ from commands.plan.planned import planned
 from commands.plan.report import as_object
 from commands.plan.sweep import swept
 from commands.plan.words import COLUMN, lines
-from commands.setup.exit_costs import must_clear_costs
 from commands.setup.refusals import known, refusal
 from commands.stopping import until_stopped
 from messages.settings import Settings

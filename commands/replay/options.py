@@ -8,6 +8,7 @@ import msgspec
 from actors.risk.goals import goals_set
 from commands.access.prices import documented_rules, first_books
 from commands.access.staged import bad_market, named_market, staged_faults
+from commands.checks.exit_costs import must_clear_costs
 from commands.config.effective import Loaded
 from commands.config.options import (
     RunOptions,
@@ -20,7 +21,6 @@ from commands.config.options import (
 )
 from commands.config.units_text import Duration
 from commands.output.words import COMMAND, ConfigError
-from commands.setup.exit_costs import must_clear_costs
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from venue.simulated.direct.client import objection

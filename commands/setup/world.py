@@ -14,6 +14,7 @@ from actors.tree import World
 from commands.access.simulated import simulated_nado
 from commands.access.venue import Access
 from commands.checks.answered_venue import AnsweredVenue
+from commands.checks.exit_costs import exits_clear_costs
 from commands.config.options import RunOptions
 from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.readings import venue_said
@@ -21,7 +22,6 @@ from commands.open_state.verdict import MEANT
 from commands.output.words import Problem
 from commands.setup.certificates import Certificates
 from commands.setup.connecting import answering, place_and_rules
-from commands.setup.exit_costs import exits_clear_costs
 from commands.setup.preflight import ASK_S, legs_alike, must_know_what_is_open, preflight
 from commands.setup.run_ledger import RunLedger
 from runtime.files import private_folder

@@ -104,7 +104,7 @@ The account has less than its initial margin, because ETH's oracle price fell by
 ## Refused before anything is traded
 
 A rule that the costs alone decide would fire at once. What they are is known only with the account's fees and with books, so it is asked at the start of
-`run`, `replay` and `plan`, of the books of that moment (exit code 2, nothing is started):
+`run`, `replay` and `plan`, of the books of that moment (exit code 2, nothing is started), and by `doctor`:
 
 {profit_refused}
 

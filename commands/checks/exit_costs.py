@@ -3,9 +3,12 @@ before anything is traded. They are known only with the account's fees and with 
 start, by the ruler that the rules themselves go by (`actors/risk/pair_result.py`).
 """
 
+import trio
+
 from actors.risk.pair_result import result_at_once
 from commands.access.prices import books_now
 from commands.checks.answered_venue import AnsweredVenue
+from commands.checks.finding import Finding, fail, ok
 from commands.output.words import ConfigError
 from messages.amounts import bps, fixed
 from messages.market import PairQuote
@@ -49,6 +52,33 @@ def _up(figure: Bps) -> str:
 
 def _fires_at_once(key: str, saying: str) -> ConfigError:
     return ConfigError("FIRES_AT_ONCE", key, f"{key}: {saying}", f'write a larger {key}, or {key} = "never"')
+
+
+async def exits(known: AnsweredVenue) -> Finding:
+    """Would a rule of the exits be decided by the costs alone?"""
+    rules = ", ".join(
+        f"{key} = {bps(limit)}"
+        for key, limit in (
+            ("take_profit", known.settings.take_profit),
+            ("stop_loss", known.settings.stop_loss),
+        )
+        if limit is not None
+    )
+    if not rules:
+        await trio.lowlevel.checkpoint()
+        return ok(
+            "exits", "neither take_profit nor stop_loss is set: a pair exits by its hold and the limits"
+        )
+    quote = await books_now(known.reads, known.rules, known.clock.now_ms())
+    if quote is None:
+        return fail(
+            "exits", "unknown: a side of a book is empty", "try again when the market trades", "UNKNOWN"
+        )
+    try:
+        must_clear_costs(known.settings, known.rules.terms(), quote)
+    except ConfigError as found:
+        return fail("exits", found.message, found.cure, found.code)
+    return ok("exits", f"{rules}: more than a pair costs at current prices")
 
 
 async def exits_clear_costs(known: AnsweredVenue, observe: Observe) -> None:
