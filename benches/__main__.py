@@ -41,13 +41,13 @@ BENCHES = {
     "ledger": Bench("benches.ledger", "commits, opening, restarts with 1,000 to 1,000,000 rows"),
     "commands": Bench("benches.commands_cost", "processor time of --help, status --json, the first quote"),
     "idle": Bench("benches.idle", "epoll_wait calls a second while nothing happens"),
+    "replay": Bench("benches.replay", "ticks a second of the whole machine over --market or --bars"),
 }
 ALONE = {
     "barrier": "python benches/barrier.py [CYCLES]      the decision to both orders, and without the barrier",
     "flood": "python -m benches.flood --rates 30000 --seconds 20 --above    beyond what can be read",
     "lattice": "python -m benches.lattice [SEED]        sizing alone, verdict and advice apart",
     "long_ledger": "python -m benches.long_ledger [ROWS]    all that a long ledger costs; 700 MB",
-    "replay": "python -m benches.replay --market PREFIX  ticks a second of the whole machine; or --bars FILE",
     "secp256k1": "python benches/secp256k1.py [ROUNDS]    two bindings of libsecp256k1",
     "verify": "python -m benches.verify [CYCLES]       recomputing so many cycles with their certificates",
     "soak": "python benches/soak.py --minutes 60     a long run against a venue with bad days",
@@ -74,6 +74,8 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--rates", type=rates, default=Asked().rates, help="book messages a second, with commas"
     )
+    parser.add_argument("--market", default="", metavar="PREFIX", help="a recording, for replay")
+    parser.add_argument("--bars", default="", metavar="FILE", help="1-minute bars, for replay")
     parser.add_argument("--against", type=Path, help="another checkout, measured in turns with this one")
     parser.add_argument("--against-python", default=sys.executable, help="its interpreter")
     parser.add_argument(
@@ -107,6 +109,19 @@ def rates(text: str) -> tuple[int, ...]:
     return found
 
 
+def command_of(name: str, asked: Asked) -> str:
+    """How it was asked for, without the paths of this machine."""
+    if name != "replay":
+        return f"python -m benches {name} --n {asked.n}" + (" --against CHECKOUT" if asked.against else "")
+    words = [f"--rounds {asked.rounds}"]
+    words += [
+        f"{flag} {Path(each).name}"
+        for flag, each in (("--market", asked.market), ("--bars", asked.bars))
+        if each
+    ]
+    return " ".join([f"python -m benches {name}", *words])
+
+
 def run(name: str, asked: Asked, command: str) -> Results:
     """Measure one. Raises what the bench raises."""
     bench, before = BENCHES[name], load()
@@ -134,14 +149,17 @@ def main(words: list[str]) -> int:
         rows=typed.rows,
         rates=typed.rates,
         seconds=typed.seconds,
+        market=typed.market,
+        bars=typed.bars,
     )
     found: dict[str, Results] = {}
     for name in typed.names or BENCHES:
-        command = f"python -m benches {name} --n {typed.n}" + (" --against CHECKOUT" if typed.against else "")
+        command = command_of(name, asked)
         found[name] = run(name, asked, command)
         if not typed.json:
             print("\n".join(table(found[name])), flush=True)
-        if typed.record:  # after each: what is measured is kept, whatever becomes of the next
+        # after each: what is measured is kept, whatever becomes of the next
+        if typed.record and found[name].figures:
             keep(found[name])
             write_page()
     if typed.json:

@@ -29,6 +29,9 @@ class Asked(msgspec.Struct, frozen=True):
     """USD per leg of the growth table."""
     seconds: float = 10.0
     """How long a rate, and an idle run, is watched."""
+    market: str = ""
+    """A recording's prefix, and a file of 1-minute bars, for `replay`; "" = none."""
+    bars: str = ""
 
 
 def can_import(python: str, module: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benches import before
+from benches import replay as replayed
 from benches.figures import RESULTS, ROOT, Figure, Results, kept
 from benches.tick.bench import CYCLE_END, FSYNC, FULL, HOPS_TOTAL, NAUTILUS, NORMAL, SDK, SKEW, TICK
 from benches.tick.hops import HOPS, PARTS
@@ -83,6 +84,7 @@ def page(results: dict[str, Results]) -> str:
         [TICK_HEAD, *_ticks(known), "", BESIDE],
         _hops(known),
         _growth(known),
+        _replays(known),
         _machines(results),
     ]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
@@ -293,6 +295,52 @@ def _by_size(title: str, figures: Sequence[Figure]) -> list[str]:
     return _table(
         [title, *sizes], ([name, *(row.get(size, "-") for size in sizes)] for name, row in rows.items())
     )
+
+
+REPLAY_HEAD = """\
+The whole machine over recorded rows, as `replay` runs it, in a process of its own; imports count. A tick is one row: a quote, a book or a trade, or one
+book's change made of bars. p50 of the rounds.
+"""  # noqa: E501
+REPLAY_BESIDE = """\
+What each does more or less over the same rows:
+
+| | moves a book of 20 levels and its depth | sizes both legs by depth and fees | three votes on one plan, each rule asked again | signs its orders | a ledger on disk, each row hashed, each cycle proven flat | money explained to the last digit | one event loop with actors that may crash |
+|---|---|---|---|---|---|---|---|
+| Evenkeel | yes | yes, exact | yes | yes | yes | yes | yes, Python and Trio |
+| nautilus_trader 1.221 | ten levels | best prices only | its risk engine, each order alone | no | no, in memory | its portfolio's statistics, in floats | one thread, Rust and Cython |
+
+So a replay is what a run would do, and a backtest is what a strategy would do. nautilus_trader reads all rows into memory first, which is what its memory is; a replay streams
+them. The script is `benches/peers/nautilus_backtest.py`.
+"""  # noqa: E501
+
+
+def _replays(known: Kept) -> list[str]:
+    """A recording and bars; nautilus_trader beside them."""
+    rows = []
+    for each in known.figures("replay", replayed.BUSY):
+        values = [
+            known.figure("replay", each.case, quantity)
+            for quantity in (
+                *(replayed.TICKS_BUSY, replayed.TICKS, replayed.BUSY, replayed.WALL, replayed.A_CYCLE),
+                *(replayed.CYCLES, replayed.MEMORY),
+            )
+        ]
+        rows.append([f"{each.case} (n {each.n})", *map(_p50, values)])
+    if not rows:
+        return ["## Replay", "", f"A replay: {NONE}.", ""]
+    alone = known.figure("replay", replayed.NAUTILUS, f"{replayed.TICKS_BUSY}, its run alone")
+    titles = ["p50", "ticks a processor second", "ticks a second", "processor, s", "wall, s"]
+    return [
+        "## Replay",
+        "",
+        REPLAY_HEAD,
+        *_table([*titles, "processor a cycle, ms", "cycles", "memory, MB"], rows),
+        "",
+        f"Without imports and the reading of rows nautilus_trader does {_p50(alone)} ticks a processor"
+        " second.",
+        *(f"- {note}." for note in known.notes("replay")),
+        REPLAY_BESIDE,
+    ]
 
 
 def _machines(results: dict[str, Results]) -> list[str]:

@@ -1,65 +1,122 @@
 """How fast a market is replayed by the whole machine, in real and in processor seconds, and with how much
-memory. Each round is a process of its own.
+memory; nautilus_trader's backtest of the same recording and the same job beside it. Each round is a process
+of its own, and contestants take turns.
 
-    python -m benches.replay --market data/hyperliquid_20250904
-    python -m benches.replay --bars data/binance_1m.csv.gz --rounds 1
+    python -m benches replay --market data/evening --bars data/ten_days.csv.gz --nautilus-python PYTHON
 
 A tick is a row of a recording (a quote, a book, a trade), or one book's change made of bars. Processor
 seconds are the process's own, imports included: on a machine that does other things, real ones say little.
-What is replayed holds each pair for `--hold` and halts for no loss.
+Each pair of a recording is held for 10 s and followed by 500 ms of pause, of bars for 30 s and 22 s, which
+comes to about a cycle a minute; nothing halts for a loss.
 """
 
-import argparse
 import json
 import os
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
+import msgspec
+
+from benches.asked import Asked, can_import
+from benches.figures import ROOT, Taken
+
 LIMITS = ("limits.max_daily_loss=1000000000 USD", "limits.max_drawdown=1000000000 USD")
+RECORDING, BARS, NAUTILUS = "Evenkeel, a recording", "Evenkeel, bars", "nautilus_trader, the recording"
+TICKS_BUSY, TICKS = "ticks a processor second", "ticks a second"
+BUSY, WALL, CYCLES = "processor time", "wall time", "cycles"
+A_CYCLE, MEMORY, SPAN = "processor time a cycle", "memory at most", "of market"
+HOLD_S, PAUSE_S = 10.0, 0.5
+"""Of a recording; nautilus_trader is given the same."""
 
 
-def replayed(words: list[str]) -> str:
-    """One round, as a line."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "supervisor.py"), "replay", "--json", "--quiet", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=True,
+class Replayed(msgspec.Struct, frozen=True):
+    """One process's round."""
+
+    ticks: int
+    cycles: int
+    busy_s: float
+    wall_s: float
+    memory_mb: float
+    market_min: float = 0.0
+    run_busy_s: float | None = None
+    """Without imports and without reading the rows, where that is known."""
+
+
+def measure(asked: Asked) -> Taken:
+    """Nothing where no market was named: recordings are no part of the project."""
+    taken = Taken()
+    if not (asked.market or asked.bars):
+        taken.notes.append("replay: not measured, name a recording with --market PREFIX or --bars FILE")
+        return taken
+    recorded: list[Replayed] = []
+    beside: list[Replayed] = []
+    has_nautilus = asked.market and can_import(asked.nautilus_python, "nautilus_trader")
+    for _ in range(asked.rounds if asked.market else 0):
+        recorded.append(replayed("--market", asked.market, f"{HOLD_S:g} s", f"{PAUSE_S:g} s"))
+        if has_nautilus:
+            beside.append(backtest(asked))
+    add(taken, RECORDING, recorded)
+    add(taken, NAUTILUS, beside)
+    if asked.market and not has_nautilus:
+        taken.notes.append(f"{NAUTILUS}: not installed, name one that has it with --nautilus-python")
+    if asked.bars:  # once: ten days take minutes
+        add(taken, BARS, [replayed("--bars", asked.bars, "30 s", "22 s")])
+    return taken
+
+
+def add(taken: Taken, case: str, rounds: Sequence[Replayed]) -> None:
+    """The figures of one contestant's rounds."""
+    if not rounds:
+        return
+    taken.add(case, TICKS_BUSY, "", [each.ticks / each.busy_s for each in rounds])
+    taken.add(case, TICKS, "", [each.ticks / each.wall_s for each in rounds])
+    taken.add(case, BUSY, "s", [each.busy_s for each in rounds])
+    taken.add(case, WALL, "s", [each.wall_s for each in rounds])
+    taken.add(case, CYCLES, "", [float(each.cycles) for each in rounds])
+    taken.add(case, A_CYCLE, "ms", [1000 * each.busy_s / max(1, each.cycles) for each in rounds])
+    taken.add(case, MEMORY, "MB", [each.memory_mb for each in rounds])
+    if rounds[0].market_min:
+        taken.add(case, SPAN, "min", [each.market_min for each in rounds])
+    alone = [each.ticks / each.run_busy_s for each in rounds if each.run_busy_s]
+    if alone:
+        taken.add(case, f"{TICKS_BUSY}, its run alone", "", alone)
+
+
+def replayed(flag: str, market: str, hold: str, pause: str) -> Replayed:
+    """One round of `replay`."""
+    words = [flag, market, "--hold", hold, "--set", f"pause={pause}", "--deposit", "1000000 USD"]
+    words += [word for limit in LIMITS for word in ("--set", limit)]
+    round_, told = timed([sys.executable, str(ROOT / "supervisor.py"), "replay", "--json", "--quiet", *words])
+    return msgspec.structs.replace(
+        round_, ticks=told["ticks"], cycles=told["completed"], market_min=told["elapsed_ms"] / 60_000
     )
-    wall_s, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    busy_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    told = json.loads(ran.stdout.splitlines()[-1])
-    ticks, cycles = told["ticks"], told["completed"]
-    return (
-        f"{ticks:,} ticks, {cycles} cycles, {told['elapsed_ms'] / 60_000:,.1f} min of market:"
-        f" {wall_s:.1f} s, {ticks / wall_s:,.0f} ticks/s; processor {busy_s:.1f} s,"
-        f" {ticks / busy_s:,.0f} ticks/s, {1000 * busy_s / max(1, cycles):.1f} ms a cycle;"
-        f" at most {after.ru_maxrss / 1024:.0f} MB"
+
+
+def backtest(asked: Asked) -> Replayed:
+    """One round of nautilus_trader's."""
+    script = str(ROOT / "benches" / "peers" / "nautilus_backtest.py")
+    round_, told = timed([asked.nautilus_python, script, asked.market, str(HOLD_S), str(PAUSE_S)])
+    return msgspec.structs.replace(
+        round_, ticks=told["ticks"], cycles=told["cycles"], run_busy_s=told["run_busy_s"]
     )
 
 
-def main(words: list[str]) -> None:
-    """Print a line for each round."""
-    parser = argparse.ArgumentParser(prog="python -m benches.replay", description=__doc__.splitlines()[0])
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--market", help="a recording's prefix")
-    which.add_argument("--bars", help="a file of 1-minute bars")
-    parser.add_argument("--hold", default="10 s", help="how long each pair is held (10 s)")
-    parser.add_argument("--pause", default="500 ms", help="how long after it (500 ms)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often (3)")
-    asked = parser.parse_args(words)
-    market = ["--bars", asked.bars] if asked.bars else ["--market", asked.market]
-    options = ["--hold", asked.hold, "--set", f"pause={asked.pause}", "--deposit", "1000000 USD"]
-    options += [word for limit in LIMITS for word in ("--set", limit)]
-    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    for _ in range(asked.rounds):
-        print(replayed([*market, *options]), flush=True)
+def timed(words: list[str]) -> tuple[Replayed, dict[str, int]]:
+    """Run it to its end: what it took, and the object in its last line. Raises `CalledProcessError`."""
+    began = time.perf_counter()
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    lines = process.stdout.read().splitlines()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, words)
+    wall_s, busy_s = time.perf_counter() - began, used.ru_utime + used.ru_stime
+    return Replayed(0, 0, busy_s, wall_s, _megabytes(used)), json.loads(lines[-1])
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _megabytes(used: resource.struct_rusage) -> float:
+    return used.ru_maxrss / 1024

@@ -13,7 +13,9 @@ import pytest
 
 from benches.__main__ import ALONE, BENCHES, main, parsed
 from benches.figures import ROOT, Results
+from benches.replay import RECORDING
 from benches.tick.block import on_core
+from tests.commands.run.test_replay_ends import recording
 
 KEYS = {"case", "quantity", "unit", "n", "p50", "p99"}
 MACHINE = {"cpu", "cores", "python", "kernel", "load_before", "load_after", "taken", "commit"}
@@ -117,6 +119,21 @@ def test_ledger_flood_commands_and_idle_with_few_values() -> None:
     assert {figure.size for figure in found["flood"].figures} == {"50/s"}
     assert {figure.size for figure in found["ledger"].figures} == {"1,000 rows"}
     assert {figure.n for figure in found["idle"].figures} == {2}
+
+
+@pytest.mark.process
+def test_a_replay_of_a_recording_with_one_round(tmp_path: Path) -> None:
+    words = ("replay", "--rounds", "1", "--market", recording(tmp_path, 25))
+    found = measured(typed(*words), "replay")["replay"]
+    told = {figure.quantity: figure.p50 for figure in found.figures if figure.case == RECORDING}
+    assert told["cycles"] == 2
+    assert told["ticks a processor second"] > 0
+    assert str(tmp_path) not in found.command
+
+
+def test_a_replay_without_a_recording_is_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay"]) == 0
+    assert "not measured, name a recording with --market PREFIX" in capsys.readouterr().out
 
 
 @pytest.mark.process
