@@ -160,10 +160,6 @@ def _carried_out(typed: argparse.Namespace) -> int:
         from commands.record import command as record
 
         return record.main(record.options_of(typed, loaded_by(typed).settings))
-    if typed.command == "watcher":
-        from commands.watcher import command as watcher
-
-        return watcher.main(loaded_by(typed).settings)
     if typed.command == "replay":
         return _replay(typed)
     if typed.command == "drill":
@@ -171,7 +167,8 @@ def _carried_out(typed: argparse.Namespace) -> int:
     if typed.command in {"run", "plan", "doctor", "guard"}:
         own = DEMO_DEFAULTS if typed.demo else PAPER_DEFAULTS if getattr(typed, "paper", False) else {}
         return _configured(typed, loaded_by(typed, own))
-    code: int = import_module(COMMANDS[typed.command].module).main(typed)
+    settings = (loaded_by(typed).settings,) if typed.command in {"alert", "watcher"} else ()
+    code: int = import_module(COMMANDS[typed.command].module).main(typed, *settings)
     return code
 
 

@@ -352,11 +352,20 @@ COMMANDS: Mapping[str, Command] = {
             _option("--run", "watch this run alone; else any", default="", metavar="ID"),
         ),
     ),
+    "alert": Command(
+        "send a test alert over every configured channel",
+        "Send a test alert over every configured channel, and say which took it.\n"
+        "Exit code 3 when one did not. No exchange is asked and nothing is traded.",
+        ("venue", "logs"),
+        (_switch("--test", "send it now"),),
+        module="commands.alerts.command",
+    ),
     "watcher": Command(
         "serve a run's page and metrics, send its alerts (started by run)",
         "Serve the page and the metrics of a run and send its alerts, told by the run on\n"
         "standard input. A run starts its own.",
         ("venue", "logs"),
+        module="commands.watcher.command",
     ),
     "link-signer": Command(
         "let another key act for this subaccount",

@@ -50,6 +50,10 @@ class ConfigKey(msgspec.Struct, frozen=True):
         "times",
         "amounts",
         "address",
+        "secret",
+        "chat",
+        "url",
+        "command",
     ] = ""
     remark: str = ""
     """What its unit does not say: `per leg`."""
@@ -298,6 +302,69 @@ class Guard(msgspec.Struct, frozen=True):
             600_000,
         ),
     ] = Ms(5_000)
+
+
+class AlertSettings(msgspec.Struct, frozen=True):
+    """Who hears of a run that nobody looks at, and how often (docs/alerts.md)."""
+
+    telegram_token: Annotated[
+        str,
+        ConfigKey(
+            'Where the token of a Telegram bot is: "env:NAME" or "file:PATH" (mode 0600); "off" for none.',
+            form="secret",
+        ),
+    ] = "off"  # noqa: S105 - a place, not the token
+    telegram_chat: Annotated[
+        str,
+        ConfigKey(
+            "The one chat that is told and obeyed: its number, or @name of a channel.",
+            form="chat",
+        ),
+    ] = "off"
+    telegram_api: Annotated[
+        str,
+        ConfigKey("The address of the Bot API; another one is a Bot API server of your own.", form="url"),
+    ] = "https://api.telegram.org"
+    webhook: Annotated[
+        str,
+        ConfigKey(
+            'Where the address of a webhook is (Slack, Discord and alike): "env:NAME" or "file:PATH" (mode'
+            " 0600).",
+            form="secret",
+        ),
+    ] = "off"
+    alert_command: Annotated[
+        str,
+        ConfigKey(
+            "A command that is run for each alert, without a shell: its words are the last argument, JSON is"
+            " on its standard input.",
+            form="command",
+        ),
+    ] = "off"
+    heartbeat_url: Annotated[
+        str,
+        ConfigKey(
+            'Where the address is that is asked as long as the run lives: "env:NAME" or "file:PATH" (mode'
+            " 0600). Who serves it alerts you when that stops.",
+            form="secret",
+        ),
+    ] = "off"
+    heartbeat_every: Annotated[
+        Ms,
+        ConfigKey("How often heartbeat_url is asked.", 1_000, 86_400_000),
+    ] = Ms(60_000)
+    level: Annotated[
+        Literal["info", "warning", "critical"],
+        ConfigKey("The least level that is sent."),
+    ] = "info"
+    repeat_after: Annotated[
+        Ms,
+        ConfigKey("The same alert is sent again after this long at the earliest.", 1_000, YEAR_MS),
+    ] = Ms(600_000)
+    per_minute: Annotated[
+        int,
+        ConfigKey("So many alerts are sent in a minute; beyond that only critical ones.", 1, 600),
+    ] = 20
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -629,3 +696,4 @@ class Settings(msgspec.Struct, frozen=True):
     guard: Guard = Guard()
     venue: VenueSettings = VenueSettings()
     files: Files = Files()
+    alerts: AlertSettings = AlertSettings()

@@ -36,6 +36,7 @@ ROOMS = (
     "commands.watched",
     "commands.config",
     "commands.access",
+    "commands.alerts",
     "commands.open_state",
     "commands.checks",
     "commands.paper",

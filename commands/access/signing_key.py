@@ -14,19 +14,19 @@ operating system from writing the process's memory to disk.
 import json
 import os
 import resource
-import stat
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from commands.access.private_text import private_text, unreadable
 from commands.output.words import ConfigError
 from commands.signals import SO_FAR
 from venue.nado.signing import Signer
 
-KEY_BYTES_MAX = 64 * 1024
-"""A key file is 66 bytes and a keystore 500; whatever is larger is the wrong file."""
+KEY = "venue.key"
+"""The key of the configuration that says where it is."""
 
 
 def read_key(place: str, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Signer:
@@ -42,7 +42,7 @@ def read_key(place: str, environment: Mapping[str, str], passphrase: Callable[[s
             raise _refused(f"{named} is not set", cure)
         return _signer(environment[where], named)
     path = Path(where).expanduser()
-    text = _private_text(path)
+    text = private_text(path, KEY)
     if kind == "file":
         return _signer(text, str(path))
     return _decrypted(path, text, passphrase)
@@ -104,33 +104,6 @@ def write_key(path: Path, key: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _private_text(path: Path) -> str:
-    """What is in a file that only its owner may read."""
-    try:
-        # Not blocking: somebody's pipe of that name must not keep us waiting.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            _must_be_private(path, os.fstat(file.fileno()))
-            content = file.read(KEY_BYTES_MAX + 1)
-    except OSError as error:
-        raise _refused(f"{path} cannot be read: {_words(error)}", "check the path in venue.key") from None
-    if len(content) > KEY_BYTES_MAX:
-        raise _refused(f"{path} is too large to be a key", "check the path in venue.key")
-    return content.decode("utf-8", "replace")
-
-
-def _must_be_private(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise _refused(f"{path} is not a file", "check the path in venue.key")
-    if status.st_uid != os.geteuid():
-        raise _refused(f"{path} belongs to another user", f"chown it: sudo chown {os.geteuid()} {path}")
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
-        raise _refused(
-            f"{path} can be read by others (mode {mode:04o})",
-            f"chmod 600 {path}, and use a new key if others have access to this machine",
-        )
-
-
 def _signer(text: str, where: str) -> Signer:
     try:
         return Signer.from_hex(text)
@@ -166,4 +139,4 @@ def _words(error: OSError) -> str:
 
 
 def _refused(message: str, cure: str) -> ConfigError:
-    return ConfigError("KEY_UNREADABLE", "venue.key", f"venue.key: {message}", cure, "no order was sent")
+    return unreadable(KEY, message, cure)

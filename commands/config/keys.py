@@ -85,6 +85,23 @@ FORMS: Mapping[str, type[Text]] = {
         'a name, HOST or HOST:PORT, or ""', r"([\w.-]+(:\d{1,5})?)?", "WRONG_TYPE", "is not HOST:PORT"
     ),
     "file": spelt('a path, or ""', r"(?s)[^\0]*", "WRONG_TYPE", "is not a path"),
+    # never the secret itself, and a wrong text is never repeated: it may be one
+    "secret": spelt(
+        'the place of the secret: env:NAME or file:PATH, or "off"',
+        r"off|(env|file):\S.*",
+        "BAD_CHOICE",
+        'says where the secret is (env:NAME or file:PATH), or "off"; never the secret itself',
+    ),
+    "chat": spelt(
+        'the chat: its number, @name of a channel, or "off"',
+        r"off|-?\d{1,20}|@\w{3,64}",
+        "WRONG_TYPE",
+        '"{}" is not the number of a chat, @name or "off"',
+    ),
+    "url": spelt(
+        "an address, https://HOST", r"https?://[\w.\[\]:-]+/?", "WRONG_TYPE", '"{}" is not https://HOST'
+    ),
+    "command": spelt('a command, or "off"', r"[^\0]*\S[^\0]*", "WRONG_TYPE", "is not a command"),
     "folder": spelt("a path", r"(?s)(?=.*\S)[^\0]*", "WRONG_TYPE", "is not a path"),
 }
 """What reads and writes the values of a key that names a form."""

@@ -142,13 +142,15 @@ VERIFY = (
 BACKUP = ("ledger", "copy", "rows", "last_row", "open", "copies", "removed")
 RESTORE = ("copy", "rows", "last_row")
 """What the object of `restore` has beside `ACCOUNT`."""
+ALERT = ("channels",)
+"""What the object of `alert` has beside `SHARED`."""
 REPORT = ("since", "files", "accounts")
 """docs/report.md has the keys of an account."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer", "restore")
 PLAY_COMMANDS = (
-    *("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion", "watcher"),
+    *("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion", "watcher", "alert"),
     "backup",
 )
 """Commands that have no account: what is open is not theirs to say."""

@@ -23,6 +23,7 @@ import trio
 
 from actors.tree import World
 from commands.access.simulated import SUPERVISOR
+from commands.alerts.outgoing import key_free
 from commands.config.effective import ENVIRONMENT_PREFIX, effective_file
 from commands.output.event_feed import EventFeed, EventReader
 from commands.output.gauges import GAUGES_S
@@ -117,13 +118,13 @@ class Monitor:
 
     def __init__(
         self,
-        start: Callable[[], Awaitable[tuple[WatcherProcess, int]]],
+        start: Callable[[int], Awaitable[tuple[WatcherProcess, int]]],
         feed: EventFeed,
         say: Notes,
         served: Callable[[str], None] = lambda _url: None,
     ) -> None:
-        """`start()` starts a watcher and gives the descriptor of its standard input; `say(level, text)` tells
-        a person; `served(url)` hears where the page is.
+        """`start(number)` starts a watcher and gives the descriptor of its standard input; `say(level, text)`
+        tells a person; `served(url)` hears where the page is.
         """
         self._start, self._feed, self._say, self._served = start, feed, say, served
         self._told: deque[float] = deque(maxlen=TEXTS_MAX)
@@ -149,7 +150,7 @@ class Monitor:
     async def _one(self) -> str:
         """One watcher from its start to its end, in words why it is over. Raises `OSError`."""
         self.starts += 1
-        process, descriptor = await self._start()
+        process, descriptor = await self._start(self.starts)
         reader = self._feed.attach(descriptor, remembered=True)
         if reader is None:
             os.close(descriptor)
@@ -230,7 +231,7 @@ class _Heard(msgspec.Struct):
     spoke: bool = False
 
 
-async def started_watcher(known: World, brief: WatcherBrief) -> tuple[trio.Process, int]:
+async def started_watcher(known: World, brief: WatcherBrief, number: int) -> tuple[trio.Process, int]:
     """A watcher in a session of its own, and the descriptor of its standard input, which has its brief
     already. It gets no signing key. Raises `OSError`.
     """
@@ -241,7 +242,7 @@ async def started_watcher(known: World, brief: WatcherBrief) -> tuple[trio.Proce
     log = Path(settings.files.logs) / "watcher.log"
     far, near = os.pipe()
     try:
-        os.write(near, msgspec.json.encode(brief) + b"\n")
+        os.write(near, msgspec.json.encode(msgspec.structs.replace(brief, number=number)) + b"\n")
         with _words_to(log, settings.files.log_size) as words:
             process = await trio.lowlevel.open_process(
                 [*command, "--logs", str(log.parent.resolve())],
@@ -274,10 +275,5 @@ def environment_of(settings: Settings, environment: Mapping[str, str]) -> dict[s
     """A watcher's environment: without the signing key, and without configuration, which its file has as the
     run decided it.
     """
-    kind, _, name = settings.venue.key.partition(":")
-    key = {name} if kind == "env" else set[str]()
-    return {
-        each: value
-        for each, value in environment.items()
-        if each not in key and not each.startswith(ENVIRONMENT_PREFIX)
-    }
+    left = key_free(settings, environment)
+    return {each: value for each, value in left.items() if not each.startswith(ENVIRONMENT_PREFIX)}

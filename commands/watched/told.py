@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from messages.settings import Settings
+from messages.settings import AlertSettings, Settings
 
 BEAT_S = 1.0
 """How often the watcher says that it lives, at least."""
@@ -29,6 +29,8 @@ class WatcherBrief(msgspec.Struct, frozen=True):
     """Does a guard watch this run?"""
     any_port: bool = False
     """Is another port as good where the one of the page is taken?"""
+    number: int = 1
+    """Which watcher of the run this is: more than 1 replaces another."""
 
 
 class WatcherSays(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,4 +44,10 @@ class WatcherSays(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def wants_watcher(settings: Settings) -> bool:
     """Is there anything for a watcher to do?"""
-    return settings.page != "off"
+    return settings.page != "off" or alerting(settings.alerts)
+
+
+def alerting(alerts: AlertSettings) -> bool:
+    """Is anybody to be told anything?"""
+    channels = (alerts.telegram_token, alerts.webhook, alerts.alert_command, alerts.heartbeat_url)
+    return any(channel != "off" for channel in channels)

@@ -5,6 +5,7 @@ It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-
 end who tells of it. When its standard input closes the run is over, however it ended, and so is the watcher.
 """
 
+import argparse
 import os
 import signal
 import sys
@@ -13,9 +14,10 @@ from functools import partial
 import msgspec
 import trio
 
+from commands.alerts.alerting import alerted
 from commands.output.streams import finish
 from commands.output.words import COMMAND, DONE, ConfigError, say
-from commands.watched.told import BEAT_S, WatcherBrief, WatcherSays
+from commands.watched.told import BEAT_S, WatcherBrief, WatcherSays, alerting
 from commands.watched.watched import PIECE, Watched
 from commands.watcher.server import bound, serve, url_of_socket
 from messages.settings import Settings
@@ -24,7 +26,7 @@ BRIEF_S = 10.0
 """How long the run may take to say whose watcher this is."""
 
 
-def main(settings: Settings) -> int:
+def main(_typed: argparse.Namespace, settings: Settings) -> int:
     """Watch until the run is gone; the exit code. Raises `ConfigError` where no run says anything."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -40,12 +42,25 @@ async def watch(settings: Settings) -> int:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_beat_for_ever)
         nursery.start_soon(watched.read, stream, rest)
-        if settings.page != "off":
-            await _served(settings, watched)
+        async with trio.open_nursery() as working:
+            if settings.page != "off":
+                working.start_soon(_served, settings, watched)
+            if alerting(settings.alerts):
+                working.start_soon(_alerted, settings, watched)
         await watched.gone.wait()
         nursery.cancel_scope.cancel()
     finish()
     return DONE
+
+
+async def _alerted(settings: Settings, watched: Watched) -> None:
+    """The alerts, until what follows of the run's end is sent. A secret that is gone since the run began is
+    said.
+    """
+    try:
+        await alerted(settings, watched, lambda text: tell(WatcherSays(text=text, level="warning")))
+    except ConfigError as error:
+        tell(WatcherSays(text=f"no alerts: {error.sentence}", level="error"))
 
 
 async def _served(settings: Settings, watched: Watched) -> None:

@@ -27,6 +27,7 @@ from commands.parser import parser_tree
 from commands.setup.worst_case import worst_case
 from messages.ranges import MsRange, QuoteRange, least_of
 from messages.settings import (
+    AlertSettings,
     DailyWindow,
     EnterWhen,
     Files,
@@ -109,7 +110,7 @@ def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
         value = getattr(Settings(), field.name)
         inner = (
             value.__struct_fields__
-            if isinstance(value, EnterWhen | Limits | Guard | VenueSettings | Files)
+            if isinstance(value, AlertSettings | EnterWhen | Limits | Guard | VenueSettings | Files)
             else None
         )
         names |= {f"{field.name}.{each}" for each in inner} if inner else {field.name}

@@ -101,7 +101,8 @@ class MonitorScene:
         assert isinstance(message, Note)
         self.said.append(message)
 
-    async def start(self) -> tuple[FakeWatcher, int]:
+    async def start(self, number: int) -> tuple[FakeWatcher, int]:
+        assert number == len(self.began_s) + 1
         self.began_s.append(trio.current_time())
         if self.missing:
             raise FileNotFoundError("no interpreter")

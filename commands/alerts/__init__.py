@@ -1,0 +1,1 @@
+"""Alerts: which event is one, how often it is sent, and over which channels."""
