@@ -487,7 +487,7 @@ class Parser(argparse.ArgumentParser):
         try:
             KEYS[key].read(value)
         except BadText:
-            return f"{key} is a key: type --set {key}=VALUE"
+            return f"{key} is a key: --set {key}=VALUE sets it"
         return f"{key} is a key: type --set {key}={quote(value)}"
 
     def error(self, message: str) -> NoReturn:

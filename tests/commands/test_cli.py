@@ -171,11 +171,14 @@ WRONG = [
     (
         ["run", "--stop-loss", "5"],
         2,
-        "--stop-loss: unknown option · nothing was started · stop_loss is a key: type --set stop_loss=VALUE",
+        (
+            "--stop-loss: unknown option · nothing was started · stop_loss is a key: --set stop_loss=VALUE"
+            " sets it"
+        ),
     ),
-    (["run", "--stop-loss", "30 bps"], 2, "type --set stop_loss='30 bps'"),
-    (["run", "--funding-over=1bps"], 2, "type --set enter_when.funding_over=1bps"),
-    (["run", "--limits-max-hold"], 2, "limits.max_hold is a key: type --set limits.max_hold=VALUE"),
+    (["run", "--stop-loss", "30 bps"], 2, "--set stop_loss='30 bps' sets it"),
+    (["run", "--funding-over=1bps"], 2, "--set enter_when.funding_over=1bps sets it"),
+    (["run", "--limits-max-hold"], 2, "limits.max_hold is a key: --set limits.max_hold=VALUE sets it"),
     (["run", "--accept-los", "5 USD"], 2, "--help lists the options"),
     (
         ["run", "--yes"],
