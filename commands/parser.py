@@ -487,8 +487,8 @@ class Parser(argparse.ArgumentParser):
         try:
             KEYS[key].read(value)
         except BadText:
-            return f"{key} is a key: --set {key}=VALUE sets it"
-        return f"{key} is a key: type --set {key}={quote(value)}"
+            value = "VALUE"
+        return f"{key} is a key: --set {key}={quote(value)} sets it"
 
     def error(self, message: str) -> NoReturn:
         """What argparse says about one option, e.g. `argument --seed: expected one argument`. Raises
