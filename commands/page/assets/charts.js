@@ -76,7 +76,7 @@ export class Charts {
         { label: "imbalance", paths: bars(), stroke: colour("--bar"), fill: colour("--bar"), points: { show: false } },
         { label: "the promise", stroke: colour("--bad"), width: 2, dash: [6, 4], points: { show: false } },
       ],
-    }));
+    }), 215);
     this.unhedged = new Chart(document.getElementById("unhedged-chart"), () => ({
       scales: { x: cyclesScale, y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
       axes: axes("", decimals),

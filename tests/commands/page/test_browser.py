@@ -12,9 +12,17 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+import trio
 
+from commands.output.events import SaidEvent
+from commands.page.state import LOG_KEPT
+from tests.commands.output.event_samples import sample_lines
+from tests.commands.page.asgi import TOKEN
 from tests.commands.page.browser import PageBrowser
+from tests.commands.page.test_serving import served_page
+from tests.commands.page.told import begun, eventful_run
 from tests.leftovers import end, left
 from tests.processes.test_processes import FLAT, started
 from tests.processes.waiting import until
@@ -413,3 +421,68 @@ def test_the_report_and_a_certificate_open_from_it(browser: PageBrowser, begin_r
         browser.driver.close()
         browser.driver.switch_to.window(first)
     assert run.stopped()["failed"] == 0
+
+
+HOUR = 18_000
+"""Events of an hour at five a second."""
+
+
+class FedPage:
+    """A page that is fed as quickly as a browser takes it, in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = 0
+        self.fed = 0
+        self._folder = folder
+        self._wanted = 0
+        self._over = False
+        self._served = threading.Event()
+        self._thread = threading.Thread(target=lambda: trio.run(self._serve), daemon=True)
+        self._thread.start()
+        assert self._served.wait(20)
+
+    async def _serve(self) -> None:
+        async with served_page(self._folder) as (hub, self.port):
+            self._served.set()
+            said = next(line for line in sample_lines() if isinstance(line, SaidEvent))
+            hub.take(begun())
+            while not self._over:
+                while self.fed < self._wanted:
+                    for event in eventful_run(self.fed, 60)[1:]:
+                        self.fed += 2
+                        hub.take(msgspec.structs.replace(event, seq=self.fed - 1))
+                        hub.take(msgspec.structs.replace(said, seq=self.fed, text=f"line {self.fed}"))
+                    hub.flush()
+                    await trio.sleep(0.02)
+                await trio.sleep(0.05)
+
+    def feed(self, count: int) -> None:
+        """So many events more; returns when they are told."""
+        self._wanted += count
+        until(lambda: self.fed >= self._wanted, 120)
+
+    def close(self) -> None:
+        self._over = True
+        self._thread.join(20)
+
+
+def test_a_page_that_is_open_for_hours_does_not_grow(browser: PageBrowser, tmp_path: Path) -> None:
+    """Two hours fill what is kept; three more may add nothing to it."""
+    page = FedPage(tmp_path)
+    try:
+        browser.driver.get(f"http://127.0.0.1:{page.port}/#token={TOKEN}")
+        browser.until(lambda: browser.text("link-words") == "live")
+        sizes = []
+        for hours in (2, 3):
+            page.feed(hours * HOUR)
+            last = f"line {page.fed}"
+            browser.until(lambda last=last: last in browser.text("log"), 60)
+            sizes.append(browser.measured())
+        (heap, nodes), (heap_after, nodes_after) = sizes
+        assert browser.count("#log li") == LOG_KEPT
+        assert nodes_after <= nodes * 1.1, sizes
+        assert heap_after <= heap * 1.15, sizes
+        assert browser.run("return window.page.live.tries") == 0
+        assert browser.complaints() == []
+    finally:
+        page.close()
