@@ -71,9 +71,16 @@ class LegPosition(msgspec.Struct, frozen=True):
         return self.wanted != 0 and self.held * self.wanted >= 0 and abs(self.held) <= abs(self.wanted)
 
     @property
+    def undivided(self) -> int:
+        """What was paid for what is held, by the average price paid, weighted: to the last digit what the
+        search takes it to have cost (`_kept`).
+        """
+        return self.paid * abs(self.held) * self.weight
+
+    @property
     def weighted(self) -> int:
-        """USD (x18) paid for what is held, by the average price paid, weighted."""
-        return notional(self.paid, self.held) * self.weight
+        """The same in USD (x18)."""
+        return self.undivided // ONE
 
     def spent(self, amount: int) -> int:
         """USD that an order takes, book walk; what the book does not hold is reckoned at its last price."""
@@ -154,11 +161,8 @@ def _windows(leading: LegPosition, lagging: LegPosition) -> dict[Name, Window]:
     """Per way, what the lagging leg may have cost in the end (undivided, weighted): what it has, or at least
     the smallest order more.
     """
-    paid, least = lagging.weighted, lagging.rules.min_notional * lagging.weight
-    return {
-        "trim": Window(paid * ONE, paid * ONE),
-        "adjust": Window((paid + least) * ONE, 2 * leading.weighted * ONE),
-    }
+    paid, least = lagging.undivided, lagging.rules.min_notional * lagging.weight * ONE
+    return {"trim": Window(paid, paid), "adjust": Window(paid + least, 2 * leading.undivided)}
 
 
 def _signed(amount: int, leg: LegPosition) -> int:
@@ -176,7 +180,7 @@ def _reachable(
     if not all(sides.values()):
         return None
     eth, sol = (TakenSide(sides[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
-    target = legs[leading].weighted * ONE
+    target = legs[leading].undivided
     windows = {leading: Window(1, target), lagging: window}
     return Lattice(eth, sol, (legs["eth"].weight, legs["sol"].weight)).closest(
         (windows["eth"], windows["sol"]), Question.of(2 * target, settings.max_imbalance)

@@ -80,6 +80,18 @@ def test_a_remainder_too_small_to_be_sent_is_met_by_trimming_the_other_leg() -> 
     )
 
 
+@pytest.mark.parametrize("ratio", ["1", "0.8"])
+def test_an_average_price_of_18_decimals_keeps_no_leg_from_being_trimmed(ratio: str) -> None:
+    """SOL filled at several prices: what is held costs a fraction of 10**-18 USD more than its rounded
+    notional, and a window that ended there left it out, so that a pair was closed instead.
+    """
+    sol, wanted = ("-7.9", "-8.5") if ratio == "1" else ("-6.3", "-6.8")
+    average = Price.of("115.861234567890123457")
+    standing = uneven("0.357", sol, wanted=("0.357", wanted), sol_vwap=average, hedge_ratio=Rate.of(ratio))
+    way = way_out(standing)
+    assert (way.name, way.sol) == ("trim", 0)
+
+
 def test_two_partial_legs_become_a_smaller_pair() -> None:
     standing = uneven("0.3", "-5")
     way = way_out(standing)
