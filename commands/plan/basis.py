@@ -12,6 +12,7 @@ import msgspec
 from actors.ledger import Fold
 from commands.access.prices import books_now, documented_rules, first_books
 from commands.access.venue import Access, place
+from commands.checks.volatility import UNLIKE, volatility
 from commands.config.options import DEPOSIT, usd_of
 from commands.output.words import ConfigError, Refusal, date_time
 from commands.setup.connecting import connected
@@ -47,6 +48,8 @@ class Basis(msgspec.Struct, frozen=True):
     """Was an exchange asked?"""
     assumed: tuple[str, ...] = ()
     """What nobody was asked for."""
+    volatility: str = ""
+    """How much both legs have moved over the last day, for a person; "" where nobody was asked."""
 
 
 def of_prices(eth: Price, sol: Price, deposit: Quote | None) -> Basis:
@@ -128,7 +131,7 @@ async def of_exchange(settings: Settings, here: Access, deposit: Quote | None) -
     `Refusal` where a book has one side only.
     """
     async with connected(settings, here, 0, lambda _message: None, TcpDialer()) as known:
-        status = await known.reads.status()
+        status, moved = await known.reads.status(), await volatility(known)
         nobody = here.owner == NOBODY
         fees = "a new account's" if nobody else f"tier {await fee_tier(known.reads, here.sender)}"
         held = _with_margin(None, None)
@@ -156,4 +159,5 @@ async def of_exchange(settings: Settings, here: Access, deposit: Quote | None) -
         fees,
         True,
         unasked,
+        f"{moved.found}; {moved.cure}" if moved.code == UNLIKE else moved.found,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from actors.risk.funding import funded_legs, pair_funding
 from actors.sizing.attainability import Bound, RatioRoom
+from commands.checks.volatility import RISK
 from commands.output.funding_words import pair_words, rates_words
 from commands.plan.basis import Basis
 from commands.plan.cost import CycleCost
@@ -25,7 +26,7 @@ from messages.amounts import (
 from messages.market import LegQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder
-from messages.units import ONE, Bps, Quote, Rate, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Quote, Rate, notional
 
 NAMES = {"long-eth": "long ETH, short SOL", "long-sol": "short ETH, long SOL"}
 COLUMN = 13
@@ -40,6 +41,7 @@ def lines(plan: Planned, basis: Basis, sweep: Sweep | None) -> list[str]:
     told = [
         ("prices", f"{_book('ETH', quote.eth)}, {_book('SOL', quote.sol)} ({basis.source})"),
         ("answer", answer(plan)),
+        *_hedge(plan.settings, basis),
     ]
     for each in plan.directions:
         told += [("", ""), *_direction(each, plan.settings, basis)]
@@ -63,6 +65,18 @@ def lines(plan: Planned, basis: Basis, sweep: Sweep | None) -> list[str]:
         *(f" {label:<{COLUMN - 1}}{text}".rstrip() for label, text in told),
         *(_table(sweep, plan.settings) if sweep else []),
     ]
+
+
+def _hedge(settings: Settings, basis: Basis) -> Iterator[tuple[str, str]]:
+    """What hedges what, and what holding such a pair costs in risk; nothing without a ratio of one's own and
+    without an exchange that was asked.
+    """
+    ratio = settings.hedge_ratio
+    if ratio != DOLLAR_NEUTRAL:
+        share = ratio.text()
+        yield "hedge ratio", f"{share} USD of SOL hedge 1 USD of ETH; imbalances are of ETH and SOL / {share}"
+    if basis.volatility or ratio != DOLLAR_NEUTRAL:
+        yield "risk", basis.volatility or f"{RISK}, with a hedge ratio of 1"
 
 
 def answer(plan: Planned) -> str:
