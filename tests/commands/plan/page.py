@@ -84,7 +84,7 @@ class PlanTerminal(io.StringIO):
         return True
 
 
-def shown(line: str) -> str:
+def plan_shown(line: str) -> str:
     """What is typed and what comes of it, as a terminal shows it."""
     screen = PlanTerminal()
     with mock.patch.dict(os.environ, COLUMNS=str(COLUMNS)), redirect_stdout(screen), redirect_stderr(screen):
@@ -100,9 +100,9 @@ def page() -> str:
         cli.main([*shlex.split(prices), "--target", "1000 USD", "--json"])
     first = told.getvalue().partition('"directions":[')[2].partition("}")[0].replace(",", ",\n ")
     return TEXT.format(
-        given=shown(f"{prices} --target '1000 USD' --deposit '300 USD'"),
-        refused=shown(f"{prices} --target '100 USD'"),
-        swept=shown(f"{prices} --target '500 USD' --direction long-eth --sweep"),
+        given=plan_shown(f"{prices} --target '1000 USD' --deposit '300 USD'"),
+        refused=plan_shown(f"{prices} --target '100 USD'"),
+        swept=plan_shown(f"{prices} --target '500 USD' --direction long-eth --sweep"),
         keys=", ".join(f"`{key}`" for key in (*SHARED, *PLAN)),
         direction=f"```text\n{first}}}\n```",
     )

@@ -16,7 +16,7 @@ from messages.amounts import percent, usd
 from messages.lifecycle import CycleEnded
 from messages.sizing import LEGS
 from messages.units import DOLLAR_NEUTRAL, Quote, imbalance
-from tests.commands.plan.page import shown as plan_shown
+from tests.commands.plan.page import plan_shown
 from tests.commands.replay.goals_page import replay_shown
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "hedge-ratio.md"
