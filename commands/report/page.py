@@ -166,7 +166,7 @@ def _answers(account: ReportAccount, *, named: bool) -> Iterator[str]:
 
 def _figures(accounts: Sequence[ReportAccount]) -> Iterator[str]:
     facts: tuple[Fact, ...] = (
-        ("Whose money", lambda a: TableCell(a.money, prose=True)),
+        ("Whose money", lambda a: TableCell(a.money)),
         ("Cycles completed", lambda a: _count(a.figures.completed)),
         ("Entered and exited together", lambda a: _count(a.figures.together)),
         ("Cycles failed", lambda a: _count(a.figures.failed)),

@@ -107,7 +107,11 @@ class Archive:
         return [match.fill for match in self._by_digest.get(digest, ())]
 
     def forget(self, before_ns: int, resting: Container[str]) -> None:
-        """Forget fills of before `before_ns`; but for those of orders that rest, whose totals go on."""
+        """Forget fills of before `before_ns`, but for those of orders that rest, whose totals go on; and what
+        moved money before then, but for the newest of each kind, by which whoever asks knows where it is.
+        """
+        self.moves[:-1] = [one for one in self.moves[:-1] if one.at_ns >= before_ns]
+        self.charges[:-1] = [one for one in self.charges[:-1] if one.at_ns >= before_ns]
         for digest in [
             digest
             for digest, mine in self._by_digest.items()

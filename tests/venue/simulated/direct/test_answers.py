@@ -179,6 +179,23 @@ async def test_what_takes_time_takes_it_both_ways(autojump_clock: object) -> Non
             assert trio.current_time() - asked == pytest.approx(0.04)
 
 
+async def test_money_that_moved_long_ago_is_forgotten_but_for_the_newest_move(autojump_clock: object) -> None:
+    """Whoever asks what has moved since the last answer goes by its number."""
+    async with both() as here:
+        for _ in range(3):
+            here.venue.fund(THROWAWAY_SENDER, Quote(ONE))
+        await trio.sleep(100)
+        before = await here.direct.reads.money_since(None, None)
+        here.venue.forget(50)
+        assert len(here.venue.archive.moves) == 1
+        after = await here.direct.reads.money_since(None, None)
+        assert after.events_through == before.events_through > 0
+        here.venue.fund(THROWAWAY_SENDER, Quote(2 * ONE))
+        await trio.sleep(1)
+        (news,) = (await here.direct.reads.money_since(after.events_through, after.payments_through)).events
+        assert news.quote == 2 * ONE
+
+
 async def test_what_ended_long_ago_is_forgotten_and_what_rests_or_is_young_is_not(
     autojump_clock: object,
 ) -> None:
