@@ -12,7 +12,7 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -32,19 +32,27 @@ from runtime.retry import until
 
 PATH_MAX = 107
 LINE_MAX = 65_536
+SCREEN_MAX = (400, 100)
+"""Columns and rows of a screen that is answered with: with every character it fits into `LINE_MAX`."""
 ANSWER_S = 5.0
 """How long a run may take to answer before it counts as one that does not."""
 LEAVE = frozenset({"flatten", "halt"})
 """What is answered twice: at once, and when the run has ended."""
+PAUSE = frozenset({"pause", "resume"})
 FAREWELL_S = 1.0
 """How long a run that ends waits for its last answer to be read."""
 
 
-class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a command asks of a run; `reason` is written into the ledger."""
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a command asks of a run; `reason` is written into the ledger. What is not said is not sent: a run
+    that is older than a field refuses it.
+    """
 
-    do: Literal["status", "pause", "resume", "flatten", "halt", "events"]
+    do: Literal["status", "screen", "pause", "resume", "flatten", "halt", "events"]
     reason: str = ""
+    columns: int = 0
+    rows: int = 0
+    """Of the terminal that a `screen` is for."""
 
 
 class ControlReply(msgspec.Struct, frozen=True):
@@ -67,6 +75,8 @@ class ControlReply(msgspec.Struct, frozen=True):
     """Its page's address with the token; "" where there is none."""
     funding: FundingFigures | None = None
     """Both rates and what the pair comes to by them; None: not known, or the run is older than this field."""
+    screen: tuple[str, ...] = ()
+    """What its own terminal shows, line by line; () where nobody asked for it."""
 
 
 def socket_path(name: str) -> Path | None:
@@ -112,6 +122,8 @@ class RunControl:
         """Of now; whoever knows the rates puts another one in place."""
         self._post, self._held, self._settings, self._doing = post, held, settings, doing
         self._events = events
+        self.screen: Callable[[int, int], Sequence[str]] = lambda _columns, _rows: ()
+        """Its screen on a terminal of so many columns and rows, for whoever looks on (`status --watch`)."""
         self._over = trio.Event()
         self._open, self._unknown = "unknown", True
         self._talking = 0
@@ -141,6 +153,10 @@ class RunControl:
             self.funding(),
         )
 
+    def _screen(self, ask: ControlRequest) -> tuple[str, ...]:
+        columns, rows = min(ask.columns, SCREEN_MAX[0]), min(ask.rows, SCREEN_MAX[1])
+        return tuple(self.screen(columns, rows)) if columns > 0 and rows > 0 else ()
+
     async def talk(self, stream: trio.SocketStream) -> None:
         """One connection. Whatever is wrong with it ends it, and nothing else."""
         self._talking += 1
@@ -155,9 +171,11 @@ class RunControl:
                 if leaves:
                     code = "HALTED_BY_HAND" if ask.do == "halt" else "FLATTENED"
                     self._post(Leave(code, ask.reason or "asked to flatten", latch=ask.do == "halt"))
-                elif ask.do != "status":
+                elif ask.do in PAUSE:
                     self._post(Pause(ask.do == "pause", ask.reason or f"asked to {ask.do}"))
-                await stream.send_all(msgspec.json.encode(self.answer()) + b"\n")
+                shown = self._screen(ask) if ask.do == "screen" else ()
+                answer = msgspec.structs.replace(self.answer(), screen=shown)
+                await stream.send_all(msgspec.json.encode(answer) + b"\n")
                 if leaves:
                     await self._over.wait()
                     await stream.send_all(msgspec.json.encode(self.answer()) + b"\n")

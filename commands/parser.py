@@ -259,7 +259,9 @@ COMMANDS: Mapping[str, Command] = {
         ("venue", "logs"),
         (
             _switch(
-                "--watch", "look again every 2 s until Ctrl-C; with --json\nalso tell a live run's events"
+                "--watch",
+                "show the screen of a run that is alive; where none\n"
+                "is, look again every 2 s; with --json tell a\nrun's events",
             ),
             _switch("--full", "verify every row of the ledger, not only those since its newest snapshot"),
         ),

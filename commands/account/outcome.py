@@ -4,7 +4,7 @@ a program.
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,13 +29,20 @@ class CommandOutcome(msgspec.Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-def show(outcome: CommandOutcome, target: TargetAccount, *, json: bool) -> int:
-    """Print it, whose it is first; returns the exit code."""
+def show(
+    outcome: CommandOutcome,
+    target: TargetAccount,
+    *,
+    json: bool,
+    write: Callable[[list[str]], object] | None = None,
+) -> int:
+    """Print it, whose it is first; returns the exit code. `write`: where its lines go instead."""
     text = [target.line, *words(outcome.lines)]
     if outcome.error:
         text.append(outcome.error.sentence)
     stream = sys.stderr if json else sys.stdout
-    say(stream, fitted_to(stream, text, shutil.get_terminal_size().columns, indent=11))
+    lines = fitted_to(stream, text, shutil.get_terminal_size().columns, indent=11)
+    write(lines) if write is not None else say(stream, lines)
     if json:
         say(sys.stdout, json_line(as_json(outcome, target)))
     return outcome.exit_code

@@ -4,7 +4,9 @@ Exit code 4: something is open or unknown and no run manages it; 3: nothing is, 
 the row that was written.
 """
 
+import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,6 +26,8 @@ from commands.open_state.verdict import breathes
 from commands.output.doing import without_run
 from commands.output.funding_words import UNKNOWN, FundingFigures, funding_figures
 from commands.output.words import DONE, OPEN, Problem, Refusal, clock_time, say
+from commands.screen.attached import attached, has_screen
+from commands.screen.terminal import InPlace, Size, fits_a_screen, size_of
 from venue.nado.socket import background
 
 ASK_S = 5.0
@@ -35,10 +39,13 @@ WATCH_S = 2.0
 
 
 async def main(target: TargetAccount, *, json: bool, watch: bool, full: bool = False) -> int:
-    """Look once, or until interrupted; the exit code of the last look. With `json` the events of a live run
-    are told between two looks.
+    """Look once, or until interrupted; the exit code of the last look. With `watch` a terminal shows the
+    screen of a run that is alive, as long as it is; with `json` its events are told between two looks.
     """
+    size = partial(size_of, sys.stdout)
     async with background() as nursery:
+        if watch and not json and fits_a_screen(sys.stdout, os.environ, size()):
+            await _on_screen(target, size, full=full)
         while True:
             code = show(await looked(target, full=full), target, json=json)
             if not watch:
@@ -46,6 +53,20 @@ async def main(target: TargetAccount, *, json: bool, watch: bool, full: bool = F
             if json and not nursery.child_tasks:
                 nursery.start_soon(events_of, target.state_name, partial(say, sys.stdout))
             await trio.sleep(WATCH_S)
+
+
+async def _on_screen(target: TargetAccount, size: Callable[[], Size], *, full: bool) -> None:
+    """On a terminal, until interrupted: the screen of a run as long as one answers, else what `looked` says,
+    in one place.
+    """
+    colour = "NO_COLOR" not in os.environ
+    while True:
+        await attached(target.state_name, sys.stdout, size, colour=colour)
+        with InPlace(sys.stdout, colour=colour) as place:
+            while not await has_screen(target.state_name):
+                outcome = await looked(target, full=full)
+                show(outcome, target, json=False, write=lambda lines: place.show(lines[: size()[1] - 1]))
+                await trio.sleep(WATCH_S)
 
 
 async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome:

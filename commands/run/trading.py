@@ -16,6 +16,7 @@ from commands.run.session import Session, utc_ms
 from commands.run.shutdown import reported
 from commands.run.staging import Staging
 from commands.run.watcher_keeper import monitored
+from commands.screen.drawing import draw
 from commands.screen.view import RunView
 from messages.amounts import grouped
 from messages.lifecycle import Held
@@ -51,6 +52,7 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
         lambda: session.view.page,
     )
     control.funding = lambda: _funding(session.view, known.clock.now_ms())
+    control.screen = lambda columns, rows: draw(session.view, utc_ms(), columns, rows, attached=True)
     async with (
         controlled(control, known.state.name, partial(session.notes, "info")),
         monitored(session, machine, guarded=guard.heartbeat is not None),

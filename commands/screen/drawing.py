@@ -29,9 +29,11 @@ WIDE = 160
 """From so many columns on the digests of orders are shown whole."""
 
 
-def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -> list[str]:
+def draw(
+    view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS, *, attached: bool = False
+) -> list[str]:
     """The whole screen at venue time `now_ms`, for a terminal of `columns` x `rows`. One column stays empty:
-    some terminals wrap in the last one.
+    some terminals wrap in the last one. `attached`: for another process, whose Ctrl-C ends nothing.
 
     What does not fit on a line goes on in the next one, between words and never between a figure and its
     unit. Where there are too few rows the oldest events are left out first, then what is known of the actors.
@@ -52,11 +54,13 @@ def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -
         _money(view),
     ]
     actors = [part for line in _actors(view, width) for part in fitted(line, width, indent=12)]
-    last = f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log"
+    ends = "leave, the run goes on" if attached else "close both legs and stop"
+    last = f" Ctrl-C: {ends:<34} log: {view.settings.files.logs}/evenkeel.log"
     if view.stopping is not None:
+        ends = "leave" if attached else "stop waiting"
         last = (
             f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left  "
-            " Ctrl-C: stop waiting"
+            f" Ctrl-C: {ends}"
         )
     foot = [*(fitted(f" page: {view.page}", width) if view.page else ()), *fitted(last, width)]
     head = [part for line in top for part in fitted(line, width)]

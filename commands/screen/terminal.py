@@ -8,9 +8,9 @@ away (a closed pipe) ends the screen and nothing else.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TextIO
+from typing import Self, TextIO
 
 import trio
 
@@ -20,7 +20,7 @@ from commands.output.words import NARROWEST, clock_time, fitted_to, say
 from commands.screen.drawing import COLUMNS, ROWS, draw
 from commands.screen.view import RunView
 
-__all__ = ["draw", "fits_a_screen", "new_lines", "run_screen", "size_of"]
+__all__ = ["InPlace", "draw", "fits_a_screen", "new_lines", "run_screen", "size_of"]
 
 REDRAW_S = 0.25
 """At most four times a second."""
@@ -163,30 +163,47 @@ def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
 async def _live(
     view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size], *, colour: bool
 ) -> None:
-    """The in-place screen. Its last picture stays in the scrollback.
+    """The in-place screen. Its last picture stays in the scrollback."""
+    with InPlace(stream, colour=colour) as place:
 
-    Each picture is one write: it goes up to where the one before began, and clears line by line, so that
-    whatever else a terminal shows stays as it is.
-    """
-    shown = 0
+        def picture() -> None:
+            columns, rows = size()
+            known = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
+            place.show(draw(view, now_ms(), *known))
 
-    def picture(before: str, after: str = "") -> None:
-        nonlocal shown
-        columns, rows = size()
-        known = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
-        lines = draw(view, now_ms(), *known)
+        picture()
+        try:
+            while True:
+                await trio.sleep(REDRAW_S)
+                if not stalled(stream):
+                    picture()
+        finally:
+            picture()
+
+
+class InPlace:
+    """Pictures on a terminal, each where the one before was. Use it in `with`."""
+
+    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+        self._stream, self._colour = stream, colour
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def show(self, lines: Sequence[str]) -> None:
+        """One write: up to where the last picture began, clearing line by line, so that whatever else the
+        terminal shows stays as it is. Raises what the stream raises.
+        """
         text = "\n".join(lines)
-        if colour:
+        if self._colour:
             text = COLOURED.sub(lambda found: f"\x1b[{COLOURS[found[0]]}m{found[0]}\x1b[0m", text)
-        stream.write(before + text + after)
-        stream.flush()
-        shown = len(lines)
+        before = CLEAR_LINE + UP_AND_CLEAR * (self._shown - 1) if self._shown else HIDE_CURSOR
+        self._stream.write(before + text)
+        self._stream.flush()
+        self._shown = len(lines)
 
-    picture(HIDE_CURSOR)
-    try:
-        while True:
-            await trio.sleep(REDRAW_S)
-            if not stalled(stream):
-                picture(CLEAR_LINE + UP_AND_CLEAR * (shown - 1))
-    finally:
-        picture(CLEAR_LINE + UP_AND_CLEAR * (shown - 1), f"\n{SHOW_CURSOR}")
+    def __exit__(self, *_details: object) -> None:
+        if self._shown:
+            self._stream.write(f"\n{SHOW_CURSOR}")
+            self._stream.flush()

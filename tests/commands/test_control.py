@@ -14,6 +14,7 @@ import trio
 from actors.run_ending import Leave, Pause
 from commands.control import (
     LINE_MAX,
+    SCREEN_MAX,
     ControlReply,
     ControlRequest,
     RunControl,
@@ -105,6 +106,35 @@ async def test_a_run_is_asked_to_leave_and_its_last_word_is_waited_for(
     assert [each.ended for each in heard] == [False, True]
     assert answer is not None
     assert (answer.ended, answer.open_legs) == (True, "")
+
+
+async def test_a_screen_is_drawn_for_the_terminal_that_asks_and_for_no_endless_one() -> None:
+    run, sizes = Run(), []
+
+    def screen(columns: int, rows: int) -> list[str]:
+        sizes.append((columns, rows))
+        return ["x" * columns] * rows
+
+    async with run.serving():
+        assert await ask(NAME, ControlRequest("screen", columns=80, rows=24), 5) == run.control.answer()
+        run.control.screen = screen
+        answer = await ask(NAME, ControlRequest("screen", columns=80, rows=24), 5)
+        assert answer is not None
+        assert answer.screen == ("x" * 80,) * 24
+        assert msgspec.structs.replace(answer, screen=()) == run.control.answer()
+        huge = await ask(NAME, ControlRequest("screen", columns=10**6, rows=10**6), 5)
+        assert huge is not None, "it fits into one line of an answer"
+        for columns, rows in ((0, 24), (80, 0), (-1, -1)):
+            none = await ask(NAME, ControlRequest("screen", columns=columns, rows=rows), 5)
+            assert none is not None
+            assert none.screen == ()
+    assert sizes == [(80, 24), SCREEN_MAX]
+    assert run.posted == []
+
+
+def test_what_is_not_asked_is_not_sent() -> None:
+    """A run that is older than a field refuses it, and an upgrade with a pair open must reach that run."""
+    assert msgspec.json.encode(ControlRequest("flatten")) == b'{"do":"flatten"}'
 
 
 async def test_only_its_owner_can_reach_it_and_it_is_gone_with_the_run() -> None:

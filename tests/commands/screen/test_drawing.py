@@ -81,6 +81,13 @@ def test_in_every_state_it_fits_24_rows_of_80_columns(state: str) -> None:
     assert lines[-1] == " Ctrl-C: close both legs and stop           log: logs/evenkeel.log"
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_for_another_terminal_it_is_the_same_picture_and_its_ctrl_c_ends_nothing(state: str) -> None:
+    own, other = (draw(STATES[state], START_MS + 400, attached=attached) for attached in (False, True))
+    assert other[:-1] == own[:-1]
+    assert other[-1] == " Ctrl-C: leave, the run goes on             log: logs/evenkeel.log"
+
+
 def test_drawing_changes_nothing() -> None:
     view = STATES["repaired"]
     assert draw(view, START_MS) == draw(view, START_MS)
