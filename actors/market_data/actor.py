@@ -228,30 +228,29 @@ class Feed(msgspec.Struct, frozen=True):
         self.market.books[product].load(await self.venue.reads.book(product), asked_ns)
 
     async def prove(self) -> float:
-        """Products silent for half of `max_quote_age` are compared with a snapshot, and with them those that
-        are nearly so. Returns in how many seconds the next one can be as silent.
+        """Products silent for half of `max_quote_age` are compared with a snapshot, both at once. Returns in
+        how many seconds that is due again.
         """
         half_ms, grace_ms = self.settings.max_quote_age // 2, BATCH_GRACE_S * 1000
         failed: list[VenueError] = []
         now_ms = self.clock.now_ms()
-        silent = {
-            product: book
+        due = [
+            (product, book)
             for product, book in self.market.books.items()
-            if book.usable and now_ms - book.heard_ms >= grace_ms
-        }
-        if any(now_ms - book.proven_ms >= half_ms for book in silent.values()):
-            # Whichever is due in a moment is asked about with it, at the same time: two quiet books then wake
-            # the process together.
+            if book.usable and now_ms - book.heard_ms >= grace_ms and now_ms - book.proven_ms >= half_ms
+        ]
+        if due:
             async with trio.open_nursery() as nursery:
-                for product, book in silent.items():
-                    if now_ms - book.proven_ms >= half_ms - self.settings.max_quote_age // PROOF_LOOKS:
-                        nursery.start_soon(self._prove, product, book, failed)
+                for product, book in due:
+                    nursery.start_soon(self._prove, product, book, failed)
         if failed:
             raise failed[0]
         now_ms = self.clock.now_ms()
         usable = [book for book in self.market.books.values() if book.usable]
         due_ms = (max(book.proven_ms + half_ms, book.heard_ms + grace_ms) for book in usable)
-        return (min(due_ms, default=now_ms) - now_ms) / 1000
+        # One look later: another book that is due by then is asked about at the same time, so that two quiet
+        # books wake the process together.
+        return (min(due_ms, default=now_ms) - now_ms + self.settings.max_quote_age // PROOF_LOOKS) / 1000
 
     async def _prove(self, product: int, book: LocalBook, failed: list[VenueError]) -> None:
         """Compare one silent book with a snapshot; a venue that does not answer is added to `failed`."""

@@ -210,6 +210,11 @@ class Talkative(Run):
         self.control = RunControl(self.posted.append, lambda: self.held, Settings(), events=self.events)
 
 
+def writers() -> set[threading.Thread]:
+    """The threads that write events; another test's may still be held by a pipe that nobody reads."""
+    return {each for each in threading.enumerate() if each.name.startswith("writes events")}
+
+
 async def test_events_are_followed_from_where_the_run_is_until_it_has_ended() -> None:
     run, heard = Talkative(), []
     run.events(MESSAGES[0])
@@ -228,7 +233,7 @@ async def test_events_are_followed_from_where_the_run_is_until_it_has_ended() ->
 
 
 async def test_a_reader_of_events_that_does_not_read_holds_nobody_and_one_that_goes_is_forgotten() -> None:
-    run, path = Talkative(), socket_path(NAME)
+    before, run, path = writers(), Talkative(), socket_path(NAME)
     assert path is not None
     async with run.serving():
         for _ in range(2 * READERS_MAX):
@@ -242,12 +247,12 @@ async def test_a_reader_of_events_that_does_not_read_holds_nobody_and_one_that_g
                 with trio.fail_after(SOON_S):
                     assert await ask(NAME, ControlRequest("status"), 5)
         with trio.fail_after(SOON_S):
-            while any(each.name.startswith("writes events") for each in threading.enumerate()):  # noqa: ASYNC110 - threads
+            while writers() - before:  # noqa: ASYNC110 - threads
                 await trio.sleep(0.01)
 
 
 async def test_a_run_ends_although_a_reader_of_its_events_stays_and_does_not_read() -> None:
-    run, path = Talkative(), socket_path(NAME)
+    before, run, path = writers(), Talkative(), socket_path(NAME)
     assert path is not None
     with trio.fail_after(SOON_S):
         async with trio.open_nursery() as nursery:
@@ -266,7 +271,7 @@ async def test_a_run_ends_although_a_reader_of_its_events_stays_and_does_not_rea
             for _ in range(10_000):
                 run.events(MESSAGES[0])
             run.control.finished("")
-        while any(each.name.startswith("writes events") for each in threading.enumerate()):  # noqa: ASYNC110 - threads
+        while writers() - before:  # noqa: ASYNC110 - threads
             await trio.sleep(0.01)
         await deaf.aclose()
 

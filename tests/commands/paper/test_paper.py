@@ -209,8 +209,8 @@ async def test_a_stream_that_is_silent_while_the_book_moves_is_found_out_and_the
         assert any("the feed was silent while the book moved" in text for text in told)
         await trio.sleep(1)
         fills = await paper.known.venue.reads.fills_since(-1)
-        # ETH traded at the prices of its moment, not all at those of the start
-        assert len({fill.price for fill in fills if fill.product_id == ETH}) == 4
+        # ETH traded at the prices of its moment: at those of the start there are two, the bid and the ask
+        assert len({fill.price for fill in fills if fill.product_id == ETH}) > 2
 
 
 async def test_while_the_exchange_cannot_be_reached_neither_can_the_paper_account(
