@@ -30,7 +30,7 @@ WORDS = frozenset(
 """Codes of one word, which no pattern tells from other words in capitals."""
 NO_CODES = frozenset(
     {"AUTHENTICATE_STREAM", "CANCEL_ORDERS", "CANCEL_PRODUCT_ORDERS", "LINK_SIGNER", "PLACE_ORDER"}
-    | {"CLOCK_BOOTTIME", "FIRST_COMPLETED", "NADO_STEPS", "NO_COLOR"}
+    | {"ALERT_CODE", "ALERT_LEVEL", "CLOCK_BOOTTIME", "FIRST_COMPLETED", "NADO_STEPS", "NO_COLOR"}
     | {"SSL_CERT_DIR", "SSL_CERT_FILE", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"}
 )
 """Names in capitals of other things: the exchange's messages, the system's, variables of the environment."""
