@@ -241,6 +241,22 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("subaccount", "fail", 'subaccount "empty"', NOTHING, ("venue.subaccount=empty",), {}),
     ("margin", "ok", "10000.00 USDT0 free, a pair of 1,000 USD per leg takes 61.68", NOTHING, (), {}),
     ("margin", "fail", "has 10000.00", NOTHING, ("target=200000 USD",), {}),
+    (
+        "margin",
+        "ok",
+        "a pair of 1,000 USD of ETH with 800 USD of SOL takes 55.51",
+        NOTHING,
+        ("hedge_ratio=0.8",),
+        {},
+    ),
+    (
+        "fees",
+        "ok",
+        "a cycle of 1,000 USD of ETH with 800 USD of SOL pays 1.26 USD",
+        NOTHING,
+        ("hedge_ratio=0.8",),
+        {},
+    ),
     ("positions", "ok", "none", NOTHING, (), {}),
     (
         "positions",

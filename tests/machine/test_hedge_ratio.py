@@ -13,16 +13,24 @@ import msgspec
 import pytest
 from trio.testing import MockClock
 
+from commands.run.adopting import adopt
 from commands.verify.certificates import alone
 from commands.verify.findings import DoesNotHold
 from commands.verify.verifying import verified
-from messages.lifecycle import Held
+from messages.lifecycle import Adopted, Held
 from messages.settings import Settings
 from messages.sizing import Sealed
 from messages.units import ONE, Ms, Quote, Rate
 from tests.machine.bench import Bench, bench
 from tests.machine.test_certificates import certificates
-from tests.machine.test_escape_and_recovery import FLAT, killed, next_start, opened
+from tests.machine.test_escape_and_recovery import (
+    FLAT,
+    killed,
+    messages_of,
+    next_start,
+    opened,
+    remove_ledger,
+)
 from venue.simulated.faults.order_faults import Faults, LoseAck, Refuse
 
 ETH, SOL, SHARE = 4, 8, Fraction(4, 5)
@@ -135,3 +143,20 @@ async def test_a_pair_that_is_adopted_after_a_crash_keeps_its_ratio_under_anothe
         ("exit", "HOLD", None),
     ]
     assert verified(tmp_path).unjudged == 0
+
+
+async def test_a_pair_that_a_person_adopts_has_the_ratio_of_the_run_that_adopts_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Its own ledger is gone, and with it the plan that said so."""
+    settings = msgspec.structs.replace(AT_0_8, cycles=1, hold=Ms(60_000))
+    async with bench(tmp_path, settings) as ready:
+        await killed(ready)
+        remove_ledger(tmp_path)
+        async with next_start(tmp_path, ready, settings) as again:
+            await adopt(again.world)
+            booked = [row for row in messages_of(again.world.ledger) if isinstance(row, Adopted)]
+            assert [row.hedge_ratio for row in booked] == [Rate.of("0.8")]
+            assert (await again.run(within_s=600)).by == "done"
+            left = next(said.plan for said in again.said if isinstance(said, Sealed))
+    assert (left.purpose, left.because, left.hedge_ratio) == ("exit", "HOLD", Rate.of("0.8"))

@@ -12,6 +12,9 @@ from actors.ledger.certificates import figures_of
 from actors.risk.limits import marked, pair_over
 from actors.risk.may_enter import LegBallot, hedge_ratio_denial
 from actors.sizing.sizer import Look, Memory, Sizer
+from commands.checks.exit_costs import must_clear_costs
+from commands.output.words import ConfigError
+from commands.report.cycle_row import CycleEnd, cycle_row
 from messages.lifecycle import AccountStream, Adopted, CycleEnded, Held, Started
 from messages.settings import Settings
 from messages.sizing import Ready, Sealed, SizingPlan
@@ -240,6 +243,24 @@ def test_the_figures_of_a_certificate_have_the_ratio() -> None:
     figures = figures_of(story.fold, ended, 1)
     assert figures is not None
     assert (figures.hedge_ratio, figures.filled) == (EIGHT_TENTHS, story.held.filled_imbalance)
+
+
+def test_the_row_of_a_report_is_by_the_pairs_ratio() -> None:
+    """At the mids of the decision to leave, as it was planned: 115.7898 USD of ETH, 92.688 of SOL."""
+    story = entered(EIGHT_TENTHS)
+    story.leave(1)
+    row = cycle_row(story.fold.cycle, CycleEnd(1, "completed", "", "", Ns(story.now_ms * 1_000_000)), [])
+    assert row.hedge_ratio == EIGHT_TENTHS
+    assert row.marked == imbalance(Quote.of("115.7898"), Quote.of("92.688"), EIGHT_TENTHS)
+    assert row.filled == story.fold.cycle.filled_imbalance
+
+
+def test_what_exits_are_held_against_is_the_cost_of_both_legs_own_dollars() -> None:
+    """SOL's spread is wider in basis points: a pair with a fifth of it costs less."""
+    settings = Settings(stop_loss=Bps.of("7.5"))
+    with pytest.raises(ConfigError, match="stop_loss"):
+        must_clear_costs(msgspec.structs.replace(settings, hedge_ratio=Rate.of("5")), RULES.terms(), quote())
+    must_clear_costs(msgspec.structs.replace(settings, hedge_ratio=Rate.of("0.2")), RULES.terms(), quote())
 
 
 def test_a_sealed_plan_with_a_ratio_is_read_back_from_a_row() -> None:

@@ -8,7 +8,7 @@ from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.sizing import SizingPlan
-from messages.units import DOLLAR_NEUTRAL, ONE, Ms, Quote, notional
+from messages.units import DOLLAR_NEUTRAL, ONE, Ms, Quote, Rate, notional
 from tests.actors.fakes import FREE, RULES, START_MS, quote
 from tests.actors.risk.test_goals import so_far
 
@@ -53,6 +53,20 @@ def test_what_is_left_of_a_cost_is_that_part_of_what_a_cycle_costs() -> None:
 
 def test_nothing_smaller_than_the_exchange_takes_is_asked_for() -> None:
     assert target(VOLUME, so_far(traded=9_999 * ONE)) == 100 * ONE
+
+
+def test_with_a_hedge_ratio_sols_share_counts_in_volume_cost_and_minimum() -> None:
+    """0.8: a cycle of 1,000 USD trades 3,600, pays 4 fees on 900 on average, and needs 125 USD of ETH for 100
+    of SOL.
+    """
+    eight_tenths = Rate.of("0.8")
+    volume = msgspec.structs.replace(VOLUME, hedge_ratio=eight_tenths)
+    assert target(volume, so_far(traded=6_400 * ONE)) is None
+    assert target(volume, so_far(traded=8_200 * ONE)) == 500 * ONE
+    assert target(volume, so_far(traded=9_999 * ONE)) == 125 * ONE
+    price = cycle_price(Quote(1000 * ONE), eight_tenths, TERMS, quote())
+    assert price.fees == Quote.of("1.26")
+    assert price.spread < cycle_price(Quote(1000 * ONE), DOLLAR_NEUTRAL, TERMS, quote()).spread
 
 
 @pytest.mark.parametrize("left", [40, 400, 1_000, 1_720, 2_500, 3_999])

@@ -14,7 +14,7 @@ from commands.drills.stage import Played
 from commands.drills.table import BY_NAME
 from messages.execution import AccountSnapshot
 from messages.settings import Guard, Limits, Settings
-from messages.units import ONE, Base, Ms, Price, Quote
+from messages.units import ONE, Base, Ms, Price, Quote, Rate
 from tests.actors.fakes import RULES
 
 ETH, SOL = RULES.eth.product_id, RULES.sol.product_id
@@ -122,3 +122,22 @@ def test_how_it_ended_is_told_and_only_a_clean_end_is_inside(
 ) -> None:
     result = judged(BY_NAME["liquidation"], Settings(), played(0, **known))
     assert (result.ending, [each.limit for each in result.exceeded]) == (ending, exceeded)
+
+
+def test_what_a_drill_left_unhedged_is_in_the_dollars_of_the_hedge_ratio() -> None:
+    """10 SOL of 100 USD came a second before 0.625 ETH of 2,000: with 0.8 they stand for 1,250 USD of ETH."""
+    pair = (int(Base.of("0.625")), int(Base.of("-10")))
+    changes = (
+        Change(0, SOL, Base.of("-10"), Price.of(100)),
+        Change(1_000_000_000, ETH, Base.of("0.625"), Price.of(2_000)),
+        Change(9_000_000_000, ETH, Base.of("-0.625"), Price.of(2_000)),
+        Change(9_000_000_000, SOL, Base.of("10"), Price.of(100)),
+    )
+    seen = played(changes=changes, agreed=(pair,))
+    settings = Settings(hedge_ratio=Rate.of("0.8"))
+    result = judged(BY_NAME["one-leg-reject"], settings, seen)
+    assert (result.worst, result.usd_s, result.usd_s_allowed) == (
+        Quote.of(1_250),
+        Quote.of(1_250),
+        Quote.of(625),
+    )

@@ -18,7 +18,7 @@ from commands.drills.table import (
     staging_for,
 )
 from messages.settings import Limits, Settings
-from messages.units import ONE, Base, Quote, Rate
+from messages.units import ONE, Base, Quote, Rate, legs_of
 from venue.simulated.engine.accounts import Account, PerpPosition, health_of
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults, faults_of
@@ -57,19 +57,23 @@ def test_a_drill_of_the_other_direction_strikes_the_other_leg() -> None:
 @pytest.mark.parametrize(
     ("least_move", "buffer"), [("0.2", "0.2"), ("0", "0.2"), ("0.5", "0"), ("0.01", "3")]
 )
+@pytest.mark.parametrize("ratio", ["1", "0.8", "2"])
 @pytest.mark.parametrize("target", ["100", "1000", "250000"])
 def test_a_margin_call_leaves_less_than_initial_and_more_than_maintenance_margin(
-    target: str, least_move: str, buffer: str
+    target: str, ratio: str, least_move: str, buffer: str
 ) -> None:
     limits = Limits(min_liquidation_move=Rate.of(least_move), margin_buffer=Rate.of(buffer))
-    settings = Settings(target=Quote.of(target), limits=limits)
+    settings = Settings(target=Quote.of(target), limits=limits, hedge_ratio=Rate.of(ratio))
     funds, by_bps = margin_call(settings, ETH_PERP, SOL_PERP)
-    price, leg = 100, Base(settings.target // 100)
-    fees = 2 * settings.target * ETH_PERP.taker_fee // ONE
+    price, (eth, sol) = 100, legs_of(settings.target, settings.hedge_ratio)
+    fees = (eth + sol) * ETH_PERP.taker_fee // ONE
     account = Account(
         "me",
         funds - fees,
-        {4: PerpPosition(leg, Quote(-settings.target)), 8: PerpPosition(Base(-leg), settings.target)},
+        {
+            4: PerpPosition(Base(eth // price), Quote(-eth)),
+            8: PerpPosition(Base(-(sol // price)), Quote(sol)),
+        },
     )
     called = {4: price * ONE, 8: price * ONE * (10_000 + by_bps) // 10_000}
     products = (ETH_PERP, SOL_PERP)

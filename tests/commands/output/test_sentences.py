@@ -13,7 +13,7 @@ from commands.output.sentences import (
 )
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
-from messages.units import ONE, Base, Bps, Quote
+from messages.units import ONE, Base, Bps, Quote, Rate
 from tests.actors.fakes import RULES, quote
 from tests.commands.scenes import SKIPPED, VERDICT
 
@@ -58,6 +58,18 @@ def test_without_a_sure_target_the_smallest_one_is_advised() -> None:
     assert advice(HUNDRED, msgspec.structs.replace(VERDICT, always_from=None)).startswith(
         "Try --target '117.25 USD' or"
     )
+
+
+def test_a_target_is_advised_as_far_as_both_legs_of_it_are_within_the_limits() -> None:
+    """1,250 USD per leg allow a target of 1,250, and with 1.5 times as much of SOL one of 833."""
+    verdict = msgspec.structs.replace(VERDICT, smallest_target=Quote.of(900), always_from=None)
+    ratio = msgspec.structs.replace(HUNDRED, hedge_ratio=Rate.of("1.5"))
+    assert "--target '900 USD'" in advice(HUNDRED, verdict)
+    assert "--target" not in advice(ratio, verdict)
+    gross = msgspec.structs.replace(
+        ratio, limits=msgspec.structs.replace(ratio.limits, max_leg_notional=Quote.of(1500))
+    )
+    assert "--target '900 USD'" in advice(gross, verdict)
 
 
 def test_what_cannot_be_advised_is_not_advised() -> None:

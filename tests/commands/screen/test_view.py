@@ -8,7 +8,7 @@ from commands.screen.view import DIGESTS_KEPT, EVENTS_KEPT, RunView
 from commands.screen.view_parts import marked_exposure
 from messages.lifecycle import CycleEnded, Directive, Note, Restarted, Staged
 from messages.sizing import Abort, Declined, Ready
-from messages.units import ONE, Base, Bps, Ms, Ns
+from messages.units import ONE, Base, Bps, Ms, Ns, Rate
 from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import (
@@ -167,6 +167,11 @@ def test_what_is_open_is_marked_at_the_mids_of_now() -> None:
     exposed = marked_exposure(open_pair(), quote())
     assert exposed is not None
     assert exposed[0] == (Base.of("-0.357") * quote().eth.mid + Base.of("8.5") * quote().sol.mid) // ONE
+    weighted = marked_exposure(
+        held(eth=Base.of("0.357"), sol=Base.of("-6.8"), hedge_ratio=Rate.of("0.8")), quote()
+    )
+    assert weighted is not None
+    assert abs(weighted[0]) < ONE, "984.2 USD of ETH and 787.9 of SOL: hedged but for a dollar"
     assert marked_exposure(held(), quote()) is None
     assert marked_exposure(open_pair(), None) is None
 
