@@ -9,9 +9,11 @@ import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
+from actors.risk.funding import FundedLeg, received
 from commands.output.money_lines import CAUSES
+from messages.market import FundingRate
 from messages.money import CycleMoney, TradingTerm
-from messages.sizing import LEGS
+from messages.sizing import LEGS, SizingPlan
 from messages.units import Bps, Ms, Ns, Quote, Rate, imbalance, notional
 
 TRADING_COST: tuple[TradingTerm, ...] = ("fees", "spread", "slippage")
@@ -43,6 +45,13 @@ class CycleRow(msgspec.Struct, frozen=True, kw_only=True):
     """The rule by which its pair was left (`actors/risk/exits.py`); "" while it is held, and for one that was
     closed without one: it never stood, or another process closed it.
     """
+    side_by: str
+    """The rule of funding by which its side was taken (`actors/risk/funding.py`); "": another `direction`."""
+    eth_funding: Rate | None
+    sol_funding: Rate | None
+    """Rates per 24 hours when entering was decided; None: unknown."""
+    per_hour: Quote | None
+    """What the pair was to receive at a funding time by them, < 0 = pay; None: unknown."""
     planned: Bps | None
     filled: Bps | None
     marked: Bps | None
@@ -94,7 +103,7 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
     """The row of `cycle`. `shares`: its share of each run's money that it was part of."""
     orders, exposure = cycle.orders, cycle.exposure()
     enters = [order.plan for order in orders if order.plan.purpose == "enter"]
-    paid = list(shares)
+    entry, paid = enters[-1] if enters else None, list(shares)
     costs = {cause: Quote(-sum(getattr(share, cause) for share in paid)) for cause in CAUSES}
     decided_ns = [int(order.plan.decided_ms) * 1_000_000 for order in orders]
     began_ns = min([*decided_ns, *(move.at_ns for move in cycle.moves())], default=int(end.at_ns))
@@ -115,6 +124,10 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
         began_ns=Ns(began_ns),
         ended_ns=None if end.ending == "open" else end.at_ns,
         held_ms=_held_ms(cycle),
+        side_by=entry.because if entry is not None else "",
+        eth_funding=entry.eth_funding if entry is not None else None,
+        sol_funding=entry.sol_funding if entry is not None else None,
+        per_hour=_per_hour(entry) if entry is not None else None,
         left_by=leaving.plan.because if (leaving := _leaving(cycle)) is not None else "",
         planned=enters[-1].planned_imbalance if enters else None,
         filled=cycle.filled_imbalance,
@@ -148,6 +161,19 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
 def _leaving(cycle: Cycle) -> OurOrder | None:
     """The first order of a plan that leaves the pair; None while there is none."""
     return next((each for each in cycle.orders if each.plan.purpose in {"exit", "flatten"}), None)
+
+
+def _per_hour(entry: SizingPlan) -> Quote | None:
+    """By the rates and the mids of the decision."""
+    eth, sol = (
+        FundedLeg(
+            order.amount,
+            order.mid,
+            None if rate is None else FundingRate(order.product_id, rate, entry.decided_ms),
+        )
+        for order, rate in ((entry.eth, entry.eth_funding), (entry.sol, entry.sol_funding))
+    )
+    return received(eth, sol, entry.decided_ms)
 
 
 def _held_ms(cycle: Cycle) -> Ms | None:

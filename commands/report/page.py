@@ -31,7 +31,8 @@ PAPER_WORDS = (
     "Queue: nobody knows an order's place in it. Evenkeel's own orders do not rest.",
     "Latency: orders always arrived after half of the round trip measured at the start; a busy exchange takes"
     " longer, and loses connections.",
-    "Money: funding is computed from the engine's own book; your own fee tier and limits are not known.",
+    "Money: funding is charged at the rates that the exchange says, as they were last read; your own fee tier"
+    " and limits are not known.",
 )
 """What paper flatters; docs/running.md says more."""
 SIMULATED_WORDS = (
@@ -438,6 +439,8 @@ def _cycles(accounts: Sequence[ReportAccount]) -> Iterator[str]:
         *("Cycle", "Began", "Ending"),
         *(["Ledger"] if several else []),
         "Direction",
+        "Side by",
+        "Funding at entry, USD/h",
         "Held, s",
         "Exit by",
         "Planned",
@@ -457,6 +460,8 @@ def _cycle(label: str, row: CycleRow, several: bool) -> tuple[str, list[TableCel
         TableCell(f"{ending}, by a later run" if row.adopted else ending),
         *([TableCell(label)] if several else []),
         TableCell(row.direction or "-"),
+        TableCell(row.side_by or "-"),
+        _signed(row.per_hour) if row.entered else TableCell("-"),
         TableCell("-" if row.held_ms is None else f"{row.held_ms / 1000:.1f}"),
         TableCell(row.left_by or "-"),
         *(_percent(value) for value in (row.planned, row.filled, row.marked)),

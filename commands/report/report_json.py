@@ -186,4 +186,8 @@ def cycle_cells(row: CycleRow) -> dict[str, Any]:
         "unhedged_ms": row.unhedged_ms,
         "left_by": row.left_by or None,
         "hedge_ratio": row.hedge_ratio.text(),
+        "side_by": row.side_by or None,
+        "eth_funding_rate": text_of(row.eth_funding),
+        "sol_funding_rate": text_of(row.sol_funding),
+        "funding_per_hour_usd": text_of(row.per_hour),
     }

@@ -13,7 +13,7 @@ from typing import Any
 from commands.report.account import ReportAccount
 from commands.report.report_json import cycle_cells
 
-EXACT = ("_usd", "_bps", "_usd_s", "_ratio")
+EXACT = ("_usd", "_bps", "_usd_s", "_ratio", "_funding_rate")
 """What names of columns end with whose cells are exact decimals."""
 FLAGS = ("adopted", "entered", "together", "in_doubt")
 COUNTS = (
@@ -28,6 +28,7 @@ COLUMNS = (
     *("liquidation_usd", "net_usd", "residual_usd", "unhedged_usd_s", "unhedged_worst_usd", "unhedged_ms"),
     "left_by",
     "hedge_ratio",
+    *("side_by", "eth_funding_rate", "sol_funding_rate", "funding_per_hour_usd"),
 )
 HEADER = ",".join(COLUMNS)
 
