@@ -37,6 +37,7 @@ BENCHES = {
     "hops": Bench("benches.tick.bench", "where that time goes, hop by hop", "measure_hops"),
     "frames": Bench("benches.frames", "a plan to two signed frames, hot and cold; the SDK beside it"),
     "sizing": Bench("benches.sizing", "both legs' quantities, $1k to $1M; a Decimal loop beside it"),
+    "page": Bench("benches.page_clients", "ticks while 50 browsers look, one of which never reads"),
     "flood": Bench("benches.flood_rates", "1 to 5,000 book messages a second: ages of books, cost"),
     "ledger": Bench("benches.ledger", "commits, opening, restarts with 1,000 to 1,000,000 rows"),
     "commands": Bench("benches.commands_cost", "processor time of --help, status --json, the first quote"),

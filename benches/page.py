@@ -83,6 +83,7 @@ def page(results: dict[str, Results]) -> str:
         _changes(known),
         [TICK_HEAD, *_ticks(known), "", BESIDE],
         _hops(known),
+        _looked_at(known),
         _growth(known),
         _replays(known),
         _machines(results),
@@ -266,6 +267,16 @@ def _hops(known: Kept) -> list[str]:
         *(f"\n- {note}." for note in known.notes("hops")),
         "",
     ]
+
+
+def _looked_at(known: Kept) -> list[str]:
+    """What browsers that look at the page cost, once that was measured."""
+    rows = [[each.case, f"{each.n}", _pair(each.p50, each.p99, 1000)] for each in known.figures("page", TICK)]
+    if not rows:
+        return []
+    titles = ["cold", "n", "tick to two orders, p50 / p99 ms"]
+    notes = [f"- {note}." for note in known.notes("page")]
+    return ["## While browsers look at the page", "", *_table(titles, rows), "", *notes, ""]
 
 
 def _growth(known: Kept) -> list[str]:

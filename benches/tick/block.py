@@ -116,9 +116,11 @@ def exchange(period_ms: int = PERIOD_MS) -> Iterator[Served]:
             process.wait()
 
 
-def evenkeel(who: Contestant, cycles: int, *, seams: bool = False) -> Block:
+def evenkeel(who: Contestant, cycles: int, *, seams: bool = False, page: Path | None = None) -> Block:
     """Trade `cycles` cycles. Raises `BlockFailed` unless every one was entered and exited: a run that is
     faster because it refuses is not faster.
+
+    `page`: with a page, and with the run's control socket in that folder.
     """
     with tempfile.TemporaryDirectory(prefix="bench-tick-") as place, exchange() as served, on_core(0):
         folder = Path(place)
@@ -127,7 +129,10 @@ def evenkeel(who: Contestant, cycles: int, *, seams: bool = False) -> Block:
             *("run", "--url", served.url, "--logs", str(folder / "logs"), "--cycles", str(cycles)),
             *("--quiet", "--json", "--set", f"files.ledger_sync={who.sync}"),
             *(word for setting in SETTINGS for word in ("--set", setting)),
+            *(("--page", "127.0.0.1:0") if page else ()),
         ]
+        own_place = {"PYTHONPATH": str(who.checkout), "XDG_STATE_HOME": str(folder / "state")}
+        beside = {"XDG_RUNTIME_DIR": str(page)} if page else {}
         own = [
             str(HERE / "client.py"),
             str(who.checkout),
@@ -137,7 +142,7 @@ def evenkeel(who: Contestant, cycles: int, *, seams: bool = False) -> Block:
         done = subprocess.run(
             [who.python, *own, "--", *words],
             cwd=who.checkout,
-            env=os.environ | {"PYTHONPATH": str(who.checkout), "XDG_STATE_HOME": str(folder / "state")},
+            env=os.environ | own_place | beside,
             capture_output=True,
             text=True,
             timeout=WAIT_S + cycles * PERIOD_MS * 3 / 1000,

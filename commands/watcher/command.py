@@ -22,6 +22,8 @@ from commands.watched.watched import PIECE, Watched
 from commands.watcher.server import bound, serve, url_of_socket
 from messages.settings import Settings
 
+NICENESS = 10
+"""Whatever trades on this machine comes first."""
 BRIEF_S = 10.0
 """How long the run may take to say whose watcher this is."""
 
@@ -31,6 +33,7 @@ def main(_typed: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.nice(NICENESS)
     return trio.run(partial(watch, settings))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from benches.__main__ import ALONE, BENCHES, main, parsed
 from benches.figures import ROOT, Results
+from benches.page_clients import p99_ratio
 from benches.replay import RECORDING
 from benches.tick.block import on_core
 from tests.commands.run.test_replay_ends import recording
@@ -151,3 +152,22 @@ def test_a_block_that_did_not_trade_is_no_figure(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert "BlockFailed: exit code" in done.stderr
+
+
+@pytest.mark.process
+def test_ticks_beside_browsers_that_look_at_the_page() -> None:
+    found = measured(typed("page", "--n", "6", "--rounds", "1"), "page")
+    assert {figure.case for figure in found["page"].figures} == {
+        "no page",
+        "50 browsers look, one never reads",
+    }
+    assert "bootstrap 95 %" in found["page"].notes[0]
+
+
+def test_the_interval_of_a_ratio_is_narrow_where_both_are_the_same_and_above_it_where_one_is_slower() -> None:
+    same = [[float(each % 97) + 100 for each in range(300)] for _ in range(3)]
+    low, ratio, high = p99_ratio(same, same)
+    assert ratio == 1
+    assert 0.95 < low <= 1 <= high < 1.05
+    slower = [[value * 1.2 for value in block] for block in same]
+    assert p99_ratio(slower, same)[0] > 1.1
