@@ -40,6 +40,7 @@ PACKAGES = {
     "eth_keyfile": "eth-keyfile",
     "hypercorn": "hypercorn",
     "starlette": "starlette",
+    "prometheus_client": "prometheus-client",
 }
 """What is imported -> what is installed."""
 INSTALL = "pip install -c constraints.txt -e ."

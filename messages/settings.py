@@ -675,6 +675,14 @@ class Settings(msgspec.Struct, frozen=True):
             form="address",
         ),
     ] = "off"
+    metrics_token: Annotated[
+        str,
+        ConfigKey(
+            'Where the token is that /metrics asks for: "env:NAME" or "file:PATH" (mode 0600); "off" answers'
+            " this machine alone.",
+            form="secret",
+        ),
+    ] = "off"  # noqa: S105 - a place, not the token
     page_name: Annotated[
         str,
         ConfigKey(

@@ -17,6 +17,7 @@ import trio
 from commands.access.signing_key import ask_passphrase
 from commands.access.venue import access, on_paper, place
 from commands.alerts.outgoing import addressed
+from commands.alerts.secrets import secret_of
 from commands.config.options import RunOptions
 from commands.open_state.verdict import MEANT, asked
 from commands.output.ending import Report, code_of
@@ -49,6 +50,7 @@ def main(options: RunOptions) -> int:
     MEANT.learn(place(settings, options.url), settings)
     here = access(settings, options.url, os.environ, ask_passphrase)
     here = on_paper(here, options.paper) if options.paper is not None else here
+    secret_of("metrics_token", settings.metrics_token, os.environ)
     addressed(settings.alerts, os.environ)  # refused now, and not by a watcher that nobody hears
     with Stops() as stops, LastResort(json=options.json) as last:
         session = Session.begun(options, here, stops, last)

@@ -83,9 +83,11 @@ async def _served(settings: Settings, watched: Watched) -> None:
         return
     url = f"https://{settings.page_name}" if settings.page_name else url_of_socket(listening)
     stop = trio.Event()
+    from commands.metrics.route import metrics_route
     from commands.watcher.serving import followed, page_of
 
-    app, hub = page_of(settings, watched, listening.getsockname()[:2])
+    more = [metrics_route(settings, watched)]
+    app, hub = page_of(settings, watched, listening.getsockname()[:2], more)
     async with trio.open_nursery() as nursery:
         await nursery.start(serve, app, listening, stop, settings.page_certificate)
         tell(WatcherSays(url=url))

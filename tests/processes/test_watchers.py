@@ -134,3 +134,45 @@ def test_without_a_port_the_run_trades_and_says_so(tmp_path: Path) -> None:
 def test_typed_by_a_person_it_says_who_starts_it(tmp_path: Path) -> None:
     code, _, errors = ended(started(tmp_path, "watcher"))
     assert (code, "a run starts its own" in errors) == (2, True)
+
+
+def scraped(port: int) -> dict[str, float]:
+    """Name, and what follows of its own labels -> value; {} while nothing is served."""
+    try:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=5).text
+    except httpx.TransportError:
+        return {}
+    lines = [line for line in text.splitlines() if line.startswith("evenkeel_")]
+    found = {}
+    for line in lines:
+        name, _, value = line.rpartition(" ")
+        family, _, labels = name.partition("{")
+        own = [
+            each for each in labels.rstrip("}").split(",") if not each.startswith(("host=", "subaccount="))
+        ]
+        found[" ".join([family, *own])] = float(value)
+    return found
+
+
+def test_the_metrics_are_the_runs_own_figures(tmp_path: Path, port: int) -> None:
+    """One ruler: what `/metrics` says of a run that pauses is what its object says in the end."""
+    run = watched(
+        tmp_path, port, *FLAT[:-2], "--cycles", "forever", "--json", "--quiet", "--set", "pause=1 h"
+    )
+    until(lambda: scraped(port).get('evenkeel_cycles_total ending="completed"') == 1)
+    until(lambda: scraped(port).get("evenkeel_orders_sent_total") == 4)
+    found = scraped(port)
+    run.send_signal(signal.SIGINT)
+    code, output, errors = ended(run)
+    assert code == 130, errors
+    told = json.loads(output.splitlines()[-1])
+    assert found["evenkeel_traded_usd_total"] == float(told["traded_usd"])
+    assert found['evenkeel_cost_usd cause="fees"'] == float(told["fees_usd"])
+    assert found['evenkeel_cost_usd cause="slippage"'] == float(told["slippage_usd"])
+    assert found["evenkeel_orders_sent_total"] == told["orders_sent"] == 4
+    assert found["evenkeel_filled_imbalance_bps"] == float(told["filled_imbalance_max_bps"])
+    answers = [value for name, value in found.items() if name.startswith("evenkeel_order_answers_total")]
+    assert sum(answers) == 4
+    assert any(name.startswith("evenkeel_step_seconds_count") and value for name, value in found.items())
+    assert found["evenkeel_ledger_bytes"] > 10_000
+    assert found["evenkeel_up"] == 1

@@ -1,0 +1,1 @@
+"""`/metrics`: the figures of a run for Prometheus."""
