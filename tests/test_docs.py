@@ -97,8 +97,8 @@ def test_each_step_of_a_plan_is_in_the_layer_that_the_page_says() -> None:
         assert set(places) - {"messages"} == set(layers.split(", ")), f"step {number.strip('| ')}"
 
 
-def test_the_readmes_map_of_folders_is_the_tree() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_map_of_folders_is_the_tree() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = text.partition("| folder | contents |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
     named = [row.split("|")[1].strip(" `") for row in rows]
     assert [name for name in named if not (ROOT / name).exists()] == []
