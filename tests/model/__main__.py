@@ -6,7 +6,9 @@ import argparse
 import resource
 import sys
 
+from messages.units import Rate
 from tests.model.mutants import MUTANTS, table
+from tests.model.real import hedge_at
 from tests.model.rules import SOUND
 from tests.model.search import SearchResult, search
 from tests.model.table import markdown
@@ -27,6 +29,11 @@ def main() -> int:
         "--plans", type=int, default=2, help="how many plans are placed; aborted ones do not count"
     )
     parser.add_argument(
+        "--hedge-ratio",
+        default="1",
+        help="of every plan, pair and configuration; the same states are reached",
+    )
+    parser.add_argument(
         "--mutant",
         choices=sorted(MUTANTS),
         help="search this broken variant, in its own bound, and print the trace",
@@ -36,6 +43,7 @@ def main() -> int:
         "--table", action="store_true", help="print the rows of the barrier's table that were seen at work"
     )
     asked = parser.parse_args()
+    hedge_at(Rate.of(asked.hedge_ratio))
     if asked.table:
         print(markdown())
         return 0

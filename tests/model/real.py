@@ -46,7 +46,7 @@ from messages.execution import (
 )
 from messages.settings import Settings
 from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan
-from messages.units import Base, Bps, Ms, Ns, Price, Quote
+from messages.units import DOLLAR_NEUTRAL, Base, Bps, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from tests.model.state import LOTS, Bar, Message, Plan, Told
 from venue.protocol import ArchivedOrder, Order, SignedOrder
@@ -58,6 +58,8 @@ PLAN_EVERY_MS = 10_000
 PRODUCTS = {"eth": 4, "sol": 8}
 SIGN = {"eth": 1, "sol": -1}
 """An enter buys ETH and sells SOL."""
+HEDGED = {"at": DOLLAR_NEUTRAL}
+"""The hedge ratio of everything here: `hedge_at` sets it."""
 
 Action = tuple[str, Message]
 """("three", message), ("ledger", message), ("resolve", ()) or ("settle", ()). What the last starts is not
@@ -92,10 +94,11 @@ def _order(plan: Plan, leg: str) -> LegOrder:
 def sizing_plan(plan: Plan) -> SizingPlan:
     """The plan as sizing proposes it, with the numbers that the seal gave it."""
     until = Ms(sealed_ms(plan.seq) + RECV_TIME_MS)
-    eth, sol = _order(plan, "eth"), _order(plan, "sol")
-    return SizingPlan(
+    eth, sol, ratio = _order(plan, "eth"), _order(plan, "sol"), HEDGED["at"]
+    whole = SizingPlan(
         plan.epoch, plan.seq, 1, 0, plan.purpose, Ms(0), until, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol
     )  # type: ignore[arg-type]
+    return whole if ratio == DOLLAR_NEUTRAL else msgspec.structs.replace(whole, hedge_ratio=ratio)
 
 
 @cache
@@ -244,7 +247,17 @@ class _Forge:
 
 
 ORDER_BUILDER = _Forge()
-SETTINGS = Settings()
+
+
+def hedge_at(ratio: Rate) -> None:
+    """From now on every plan, pair and configuration has this hedge ratio; no answer from before is kept."""
+    HEDGED["at"] = ratio
+    for asked in (sizing_plan, sealed_message, step, believes, leg_agrees, leg_sends, ledger_agrees, told):
+        asked.cache_clear()
+
+
+def _settings() -> Settings:
+    return Settings(hedge_ratio=HEDGED["at"])
 
 
 def _vote(who: str, plan: Plan, copy: str) -> Ready:
@@ -264,7 +277,11 @@ def _vote(who: str, plan: Plan, copy: str) -> Ready:
 def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected: bool = True) -> bool:
     """Does the real leg say yes? It is asked as an incarnation of `epoch` that last voted on `last`."""
     _, vote = on_sealed(
-        LegState(leg, epoch, last), sealed_message(plan, copy), ORDER_BUILDER, SETTINGS, connected=connected
+        LegState(leg, epoch, last),
+        sealed_message(plan, copy),
+        ORDER_BUILDER,
+        _settings(),
+        connected=connected,
     )  # type: ignore[arg-type]
     assert isinstance(vote, Declined) or vote == _vote(leg, plan, copy), (
         "the key of a vote must say everything"
@@ -276,7 +293,7 @@ def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected
 def leg_sends(leg: str, plan: Plan, copy: str) -> bool:
     """Does the real leg, that has voted on its copy, send at the Place of the plan that was sealed?"""
     state, _ = on_sealed(
-        LegState(leg, plan.epoch), sealed_message(plan, copy), ORDER_BUILDER, SETTINGS, connected=True
+        LegState(leg, plan.epoch), sealed_message(plan, copy), ORDER_BUILDER, _settings(), connected=True
     )  # type: ignore[arg-type]
     ledger, true = _vote("ledger", plan, "same"), sealed_message(plan, "same").digest
     place = Place(plan.epoch, plan.seq, true, ledger.eth_order or "", ledger.sol_order or "")
@@ -290,6 +307,7 @@ def ledger_agrees(
     """Does the real ledger say yes, while it holds so many lots and `flying` has no ending?"""
     fold = Fold(seq=last, position={"eth": eth * SIGN["eth"], "sol": sol * SIGN["sol"]})
     fold.cycle.wanted = fold.cycle.pair = (LOTS * SIGN["eth"], LOTS * SIGN["sol"])
+    fold.cycle.hedge_ratio = int(HEDGED["at"])
     fold.view.live = fold.view.agreed = True
     fold.view.snapshot = AccountSnapshot(Ms(1), True, Quote(0), Quote(0), Quote(0), Quote(0), (), ())
     if flying is not None:

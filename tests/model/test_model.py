@@ -10,6 +10,7 @@ from itertools import permutations
 import pytest
 
 from actors.ledger.orders import OurOrder
+from messages.units import DOLLAR_NEUTRAL, Rate
 from tests.model import real
 from tests.model.mutants import MUTANTS
 from tests.model.rules import SOUND, Rules
@@ -27,6 +28,18 @@ def test_no_interleaving_breaks_an_invariant(crashes: int, losses: int, plans: i
     found = search(SOUND._replace(plans=plans), crashes=crashes, losses=losses)
     assert not found.name, f"{found.summary}\n{found.story()}"
     assert found.endings, "something must come to its end"
+
+
+def test_at_a_hedge_ratio_the_same_states_are_reached_and_nothing_is_broken() -> None:
+    """Every voter takes plans of its own ratio: one that did not would leave states unreached."""
+    plain = search(SOUND._replace(plans=1), crashes=1, losses=0)
+    try:
+        real.hedge_at(Rate.of("0.8"))
+        weighted = search(SOUND._replace(plans=1), crashes=1, losses=0)
+    finally:
+        real.hedge_at(DOLLAR_NEUTRAL)
+    assert not weighted.name, f"{weighted.summary}\n{weighted.story()}"
+    assert (weighted.states, weighted.transitions) == (plain.states, plain.transitions)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
