@@ -17,6 +17,9 @@ from typing import NewType, Self
 ONE = 10**18
 """The x18 scale: 1.0 as a scaled integer."""
 
+BASIS = 10_000 * ONE
+"""100 % in basis points x18."""
+
 X18_LIMIT = 2**127
 """Venue integers are int128; anything outside is a broken message, not a number."""
 
@@ -110,11 +113,13 @@ def imbalance(eth: int, sol: int, ratio: int) -> Bps:
     """|E - S / ratio| / max(E, S / ratio) of two notionals, in basis points, rounded up so that a limit is
     never met by rounding. 0 when both are 0. `ratio` (x18): the dollars of SOL that hedge one of ETH.
     """
-    eth, sol = abs(eth) * ratio, abs(sol) * ONE
-    larger = max(eth, sol)
-    if larger == 0:
-        return Bps(0)
-    return Bps(-(-abs(eth - sol) * 10_000 * ONE // larger))
+    return apart(abs(eth) * ratio, abs(sol) * ONE)
+
+
+def apart(eth: int, sol: int) -> Bps:
+    """The same of two amounts that are weighted already (`hedge_weights`), neither below 0."""
+    larger = eth if eth > sol else sol
+    return Bps(-(-abs(eth - sol) * BASIS // larger)) if larger else Bps(0)
 
 
 def net_exposure(eth: int, sol: int, ratio: int) -> int:

@@ -147,7 +147,7 @@ class Piece(NamedTuple):
 class LotCurve:
     """A cost curve in lots of `step`, each cost taken `weight` times (see `hedge_weights`)."""
 
-    __slots__ = ("_curve", "step", "weight")
+    __slots__ = ("_curve", "lot_cost", "step", "weight")
 
     def __init__(self, levels: tuple[Level, ...], step: Base, weight: int = 1) -> None:
         """Best level first. Raises `ValueError` for a side without levels and for a step that is not
@@ -158,11 +158,8 @@ class LotCurve:
         self._curve = curve_of(levels)
         self.step = int(step)
         self.weight = weight
-
-    @property
-    def lot_cost(self) -> int:
+        self.lot_cost = levels[0].price * self.step * weight
         """What one lot costs at the touch, undivided (USD x36), weighted."""
-        return self._curve.levels[0].price * self.step * self.weight
 
     @property
     def lots_max(self) -> int:

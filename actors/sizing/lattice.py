@@ -43,7 +43,7 @@ from actors.sizing.verdict_words import LegBounds, elsewhere, nothing_fits, unba
 from messages.amounts import legs_words, round_usd
 from messages.market import Level
 from messages.sizing import Leg, Verdict
-from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Quote, Rate, hedge_weights, imbalance
+from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Quote, Rate, apart, hedge_weights
 
 REACH = 100
 """How many times the target `smallest_target` and `always_from` look ahead."""
@@ -85,7 +85,7 @@ class Pair(NamedTuple):
     @property
     def imbalance(self) -> Bps:
         """Of the weighted costs: what the legs are apart by the hedge ratio of the search."""
-        return imbalance(self.eth, self.sol, DOLLAR_NEUTRAL)
+        return apart(self.eth, self.sol)
 
     def within(self, promise: int) -> bool:
         """Is the imbalance at most `promise` (Bps x18)?"""
@@ -248,6 +248,8 @@ class SizingRequest(NamedTuple):
     hedge_ratio: Rate
     weights: tuple[int, int]
     """Of ETH's and SOL's costs, by the hedge ratio."""
+    units: tuple[int, int]
+    """What 10**-18 USD of ETH and of SOL cost."""
 
     @classmethod
     def of(
@@ -271,17 +273,18 @@ class SizingRequest(NamedTuple):
         wanted = target * ONE * weights[0]
         question = Question.of(2 * wanted, max_imbalance - planning_margin)
         at_target = _windows(wanted, wanted, max_deviation, (eth, sol))
+        units = ONE * weights[0], ONE * weights[1]
         return cls(
-            wanted, max_deviation, max_imbalance, (eth, sol), question, at_target, hedge_ratio, weights
+            wanted, max_deviation, max_imbalance, (eth, sol), question, at_target, hedge_ratio, weights, units
         )
 
     def cost_of(self, usd: int) -> int:
         """USD of ETH (x18) as the search has them, undivided and weighted."""
-        return usd * ONE * self.weights[0]
+        return usd * self.units[0]
 
     def usd_of(self, cost: int) -> Quote:
         """The reverse, rounded down."""
-        return Quote(cost // (ONE * self.weights[0]))
+        return Quote(cost // self.units[0])
 
     @property
     def cent(self) -> int:
@@ -431,8 +434,8 @@ class Search:
             "met" if judged.met else "best_effort",
             judged.thin,
             *self.amounts(judged),
-            Quote(pair.eth // (ONE * self.ask.weights[0])),
-            Quote(pair.sol // (ONE * self.ask.weights[1])),
+            Quote(pair.eth // self.ask.units[0]),
+            Quote(pair.sol // self.ask.units[1]),
             pair.imbalance,
             reason,
             smallest,
