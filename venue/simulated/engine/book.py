@@ -9,6 +9,7 @@ house's word is then what the market is: the order waits on, and its amount is n
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -158,7 +159,8 @@ class Book:
         self.product_id = product_id
         self.bids = BookSide(is_bid=True)
         self.asks = BookSide(is_bid=False)
-        self._touched: dict[tuple[bool, int], None] = {}
+        self._touched: dict[bool, set[int]] = {True: set(), False: set()}
+        """By side: the prices at which something has changed since the last batch."""
         self._min_ns = self._max_ns = self._last_max_ns = Ns(0)
 
     def side(self, is_bid: bool) -> BookSide:
@@ -181,8 +183,7 @@ class Book:
         given = levels if isinstance(levels, tuple) else None
         if given is None or not self._set_touch(side, given, now_ns):
             levels_by_price = by_price(levels)
-            for price, _ in side.house.items() ^ levels_by_price.items():
-                self._touch(is_bid, price, now_ns)
+            self._touch_all(is_bid, side.house.items() ^ levels_by_price.items(), now_ns)
             side.house = levels_by_price
         side.given = given
         for price in self.side(not is_bid).orders:  # whether they are shown depends on this side
@@ -200,8 +201,7 @@ class Book:
         else:
             return False
         before, after = by_price(side.given[:old]), by_price(levels[:new])
-        for price, _ in before.items() ^ after.items():
-            self._touch(side.is_bid, price, now_ns)
+        self._touch_all(side.is_bid, before.items() ^ after.items(), now_ns)
         for price in before:
             del side.house[price]
         side.house |= after
@@ -243,21 +243,29 @@ class Book:
             del side.orders[int(order.order.price)]
 
     def _touch(self, is_bid: bool, price: int, now_ns: int) -> None:
-        if not self._touched:
+        if not self.changed:
             self._min_ns = Ns(now_ns)
         self._max_ns = Ns(now_ns)
-        self._touched[is_bid, int(price)] = None
+        self._touched[is_bid].add(int(price))
+
+    def _touch_all(self, is_bid: bool, levels: AbstractSet[tuple[int, int]], now_ns: int) -> None:
+        """The prices of `levels`, bare integers, as `_touch` does it; nothing for none."""
+        if levels:
+            if not self.changed:
+                self._min_ns = Ns(now_ns)
+            self._max_ns = Ns(now_ns)
+            self._touched[is_bid].update([price for price, _ in levels])
 
     @property
     def changed(self) -> bool:
         """Has a price's amount been touched since the last batch, so that there is something to publish?"""
-        return bool(self._touched)
+        return bool(self._touched[True] or self._touched[False])
 
     def batch(self, now_ns: int) -> BookBatch:
         """What changed since the last batch, with the amounts of this moment; starts a new batch. One
         without changes is of the moment `now_ns`.
         """
-        if not self._touched:
+        if not self.changed:
             self._min_ns = self._max_ns = Ns(max(now_ns, self._max_ns + 1))
         batch = BookBatch(
             self.product_id,
@@ -268,15 +276,16 @@ class Book:
             self._changes(False),
         )
         self._last_max_ns = self._max_ns
-        self._touched.clear()
+        self._touched = {True: set(), False: set()}
         return batch
 
     def _changes(self, is_bid: bool) -> tuple[tuple[int, int], ...]:
         side = self.side(is_bid)
-        prices = sorted(
-            (price for touched_bid, price in self._touched if touched_bid is is_bid), reverse=is_bid
-        )
-        return tuple((price, self._shown(side, price)) for price in prices)
+        prices = sorted(self._touched[is_bid], reverse=is_bid)
+        if not side.orders:
+            house = side.house
+            return tuple([(price, house.get(price, 0)) for price in prices])
+        return tuple([(price, self._shown(side, price)) for price in prices])
 
     def _shown(self, side: BookSide, price: int) -> int:
         """What the public sees at a price: not the orders of accounts that a quote of the house has met."""

@@ -217,8 +217,11 @@ class _Book:
 
     def _level(self, on_tick: Callable[[str], Price], price: str, size: str) -> Level:
         """One level on the lattice; of amount 0, and no price, where none stands."""
-        amount = self._amount(size) if price else Base(0)
-        return Level(on_tick(price), amount) if amount else EMPTY
+        if not price:
+            return EMPTY
+        whole = scaled(size)
+        amount = whole - whole % self.lattice.step
+        return Level(on_tick(price), Base(amount)) if amount else EMPTY
 
     def _on_tick(self, price: int, on_tick: Price) -> Price:
         self._moved = self._moved or price != on_tick
