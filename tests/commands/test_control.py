@@ -86,6 +86,17 @@ async def test_a_run_is_paused_and_resumed_and_answers_once(do: str, on: bool) -
     assert run.posted == [Pause(on, "dinner")]
 
 
+async def test_whoever_reaches_the_socket_is_told_where_the_page_is() -> None:
+    run = Run()
+    run.control = RunControl(
+        run.posted.append, lambda: run.held, Settings(), page=lambda: "http://x/#token=y"
+    )
+    async with run.serving():
+        answer = await ask(NAME, ControlRequest("status"), 5)
+    assert answer is not None
+    assert answer.page == "http://x/#token=y"
+
+
 @pytest.mark.parametrize(
     ("do", "code", "latch"), [("flatten", "FLATTENED", False), ("halt", "HALTED_BY_HAND", True)]
 )
