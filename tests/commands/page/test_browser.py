@@ -486,3 +486,21 @@ def test_a_page_that_is_open_for_hours_does_not_grow(browser: PageBrowser, tmp_p
         assert browser.complaints() == []
     finally:
         page.close()
+
+
+def test_a_browser_that_missed_something_begins_with_all_of_it(browser: PageBrowser, tmp_path: Path) -> None:
+    page = FedPage(tmp_path)
+    try:
+        browser.driver.get(f"http://127.0.0.1:{page.port}/#token={TOKEN}")
+        browser.until(lambda: browser.text("link-words") == "live")
+        page.feed(200)
+        browser.until(lambda: f"line {page.fed}" in browser.text("log"))
+        skipped = '{"seq": 1000000, "now": 0, "set": {"standing": null}, "rows": {}}'
+        browser.run("window.page.live.socket.onmessage({ data: arguments[0] })", skipped)
+        browser.until(lambda: "old" in browser.text("link-words"))
+        browser.until(lambda: browser.text("link-words") == "live")
+        page.feed(200)
+        browser.until(lambda: f"line {page.fed}" in browser.text("log"))
+        assert browser.run("return window.page.live.sections.standing !== null")
+    finally:
+        page.close()
