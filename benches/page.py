@@ -350,6 +350,7 @@ def _replays(known: Kept) -> list[str]:
         f"Without imports and the reading of rows nautilus_trader does {_p50(alone)} ticks a processor"
         " second.",
         *(f"- {note}." for note in known.notes("replay")),
+        "",
         REPLAY_BESIDE,
     ]
 
