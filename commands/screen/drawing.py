@@ -188,7 +188,8 @@ def _imbalance(view: RunView) -> str:
     filled = percent(held.filled_imbalance) if held and held.filled_imbalance is not None else "-"
     something = held is not None and (held.eth.amount or held.sol.amount)
     now = percent(marked(held, view.quote)) if held and view.quote and something else "-"
-    ratio = view.settings.hedge_ratio
+    # a pair that another configuration entered keeps its own
+    ratio = held.hedge_ratio if held and something else view.settings.hedge_ratio
     hedged = "" if ratio == DOLLAR_NEUTRAL else f"   hedge ratio {ratio.text()}"
     return (
         f" imbalance  planned {planned}   FILLED {filled}   marked {now}   promise"

@@ -126,6 +126,27 @@ def test_a_repaired_pair_looks_as_documented() -> None:
     assert lines[-2] == " 14:13:20 cycle 4  STAGED SOL order refused: repaired, balanced in 118 ms"
 
 
+@pytest.mark.parametrize(
+    ("configured", "of_the_pair", "shown"),
+    [("0.8", "0.8", "hedge ratio 0.8"), ("1", "0.8", "hedge ratio 0.8"), ("0.8", "1", ""), ("1", "1", "")],
+)
+def test_a_pair_is_marked_by_its_own_hedge_ratio_and_says_so(
+    configured: str, of_the_pair: str, shown: str
+) -> None:
+    """984.2 USD of ETH with 787.9 of SOL, 0.07 % apart at 0.8 and 20 % in dollars; without a pair it is the
+    configured one. All of it is on a screen of 80 columns.
+    """
+    settings = msgspec.structs.replace(Settings(), hedge_ratio=Rate.of(configured))
+    pair = open_pair(sol=Base.of("6.8"), hedge_ratio=Rate.of(of_the_pair))
+    told = " ".join(" ".join(draw(view_of([quote(), pair], settings=settings), START_MS + 400)).split())
+    assert ("marked 0.067 %" in told) == (of_the_pair == "0.8"), told
+    assert ("marked 19." in told) == (of_the_pair == "1")
+    assert ("hedge ratio" in told) == bool(shown)
+    assert shown in told
+    flat = " ".join(" ".join(draw(view_of([quote(), held()], settings=settings), START_MS)).split())
+    assert ("hedge ratio 0.8" in flat) == (configured == "0.8")
+
+
 def test_a_book_that_is_too_old_is_called_stale_and_one_that_cannot_trade_by_its_status() -> None:
     old = draw(view_of([quote()]), START_MS + 1001)[5]
     assert old.endswith("1.0 s   STALE")
