@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.risk.exits import exit_rule
 from actors.risk.funding import (
     HOUR_MS,
     PAID_WITHIN_MS,
@@ -27,11 +28,11 @@ from actors.risk.funding import (
     received,
     side_for_funding,
 )
-from messages.lifecycle import Held
+from messages.lifecycle import Directive, Held
 from messages.market import FundingRate, PairQuote
-from messages.settings import Settings
-from messages.units import ONE, Base, Bps, Ms, Quote, Rate
-from tests.actors.fakes import START_MS, held, quote
+from messages.settings import Limits, Settings
+from messages.units import ONE, Base, Bps, Ms, Quote, Rate, notional
+from tests.actors.fakes import RULES, START_MS, held, quote
 
 CAP = 2 * ONE // 100
 HOUR = START_MS // HOUR_MS * HOUR_MS
@@ -315,3 +316,42 @@ def test_an_hour_that_earns_exactly_what_it_risks_is_not_waited_for() -> None:
     even = best_wait(risk, leg, HOUR + PAID_WITHIN_MS, HOUR + HOUR_MS + PAID_WITHIN_MS)
     more = best_wait(risk + 1, leg, HOUR + PAID_WITHIN_MS, HOUR + HOUR_MS + PAID_WITHIN_MS)
     assert (even is not None and even.worth_it, more is not None and more.worth_it) == (False, True)
+
+
+LIMITED = msgspec.structs.replace(KEEPS, limits=Limits(max_hold=Ms(3 * HOUR_MS)))
+
+
+@given(
+    st.integers(0, HOUR_MS),
+    st.integers(0, 4 * HOUR_MS) | st.integers(0, 6).map(lambda hours: hours * HOUR_MS // 2 - 30_000),
+    st.none() | RATES | st.just(CAP),
+    st.none() | RATES | st.just(-CAP),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_exit_of_a_pair_that_may_be_kept_names_one_rule_that_holds_and_none_is_missed(
+    into_ms: int, for_ms: int, eth: int | None, sol: int | None, poor: bool, leave: bool
+) -> None:
+    entered_ms, now_ms = HOUR + into_ms, HOUR + into_ms + max(0, for_ms)
+    pair = msgspec.structs.replace(
+        funded_pair(entered_ms, long_eth=False), initial_health=Quote(-1 if poor else ONE)
+    )
+    seen = rated(eth, sol, now_ms=now_ms)
+    directive = Directive(enter=not leave, leave_now=leave, reason="SIGINT" if leave else "")
+    rule = exit_rule(pair, seen, LIMITED, RULES, directive, now_ms)
+    over_ms = entered_ms + 60_000
+    leg = max(notional(seen.eth.mid, pair.eth.amount), notional(seen.sol.mid, pair.sol.amount))
+    hourly = received(*funded_legs(seen, pair.eth.amount, pair.sol.amount), now_ms)
+    until_ms = over_ms + LIMITED.hold_for_funding
+    kept = hourly is not None and any(wait.worth_it for wait in every_wait(hourly, leg, now_ms, until_ms))
+    stood = funding_times(over_ms, now_ms - PAID_WITHIN_MS) > 0
+    holds = {
+        "SIGINT": leave,
+        "MAX_HOLD": now_ms >= entered_ms + 3 * HOUR_MS,
+        "MARGIN_CALL": poor,
+        "FUNDING_HELD": now_ms >= over_ms and not kept and stood,
+        "HOLD": now_ms >= over_ms and not kept and not stood,
+    }
+    assert (rule is None) == (not any(holds.values()))
+    if rule is not None:
+        assert holds[rule.code]

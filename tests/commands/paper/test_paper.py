@@ -24,7 +24,8 @@ from commands.setup.connecting import connected
 from messages.execution import AccountSnapshot
 from messages.lifecycle import CycleEnded, Note, Opened
 from messages.settings import Settings
-from messages.units import ONE, Base, Ms, Price, Quote, Rate
+from messages.sizing import Sealed
+from messages.units import ONE, Base, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from runtime.clock import RunClock
 from supervisor import Machine
@@ -33,7 +34,7 @@ from venue.nado.signing import Signer
 from venue.protocol import Reply, Unreachable, VenueError
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
-from venue.simulated.faults.incidents import Down, Freeze, GatewayMode, Incident, Rules, Status
+from venue.simulated.faults.incidents import Down, Freeze, GatewayMode, Incident, QuotedFunding, Rules, Status
 from venue.simulated.faults.order_faults import Faults
 from venue.simulated.gateway.asgi import application
 from venue.simulated.gateway.memory import MemoryDialer
@@ -98,10 +99,11 @@ async def on_paper_at(
     products: tuple[Product, ...] = (ETH_PERP, SOL_PERP),
     market: str = "flat:2756.9/115.86",
     settings: Settings = HUNDRED,
+    start_ns: int = START_NS,
 ) -> AsyncIterator[OnPaper]:
     """A paper account at a public exchange where `incidents` are staged."""
     exchange = SimulatedVenue(
-        Exchange(products), market_named(market, 7), RunClock(START_NS), Faults(incident=incidents)
+        Exchange(products), market_named(market, 7), RunClock(Ns(start_ns)), Faults(incident=incidents)
     )
     here = msgspec.structs.replace(place(settings, None), signer=Signer(THROWAWAY_KEY))
     here = on_paper(here, Paper("simulated", URL, DEPOSIT))
@@ -110,7 +112,9 @@ async def on_paper_at(
         await outside.start(exchange.run)
         transport = httpx.ASGITransport(app=application(exchange))
         dialer = MemoryDialer(exchange, outside)
-        async with connected(settings, here, 7, said.append, dialer, transport, RunClock(START_NS)) as known:
+        async with connected(
+            settings, here, 7, said.append, dialer, transport, RunClock(Ns(start_ns))
+        ) as known:
             yield OnPaper(exchange, known, said, folder)
         outside.cancel_scope.cancel()
 
@@ -300,3 +304,26 @@ async def test_an_order_is_judged_by_the_rules_that_the_exchange_has_now(
         reply = await ordered(paper, "0.042", "2757.4")
         assert (reply.kind, reply.code) == ("refused", 2000)
         assert (await ordered(paper, "0.042", "2757.5")).kind == "accepted"
+
+
+async def test_on_paper_the_exchanges_rates_decide_the_side_and_are_what_is_charged(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """It is 14:59 UTC, and the pair is held over 15:00."""
+    hour_ns = 3_600 * 10**9
+    start_ns = (START_NS // hour_ns + 1) * hour_ns - 60 * 10**9
+    incidents = tuple(
+        QuotedFunding(at_ms=0, for_ms=10_000_000, product=name, rate=rate)
+        for name, rate in (("ETH-PERP", "0.0024"), ("SOL-PERP", "-0.0024"))
+    )
+    settings = msgspec.structs.replace(HUNDRED, cycles=1, hold=Ms(70_000), direction="funding")
+    async with on_paper_at(tmp_path, *incidents, settings=settings, start_ns=start_ns) as paper:
+        assert (await paper.run(settings)).by == "done"
+        entered = next(said.plan for said in paper.said if isinstance(said, Sealed))
+        assert (entered.because, entered.eth.amount < 0) == ("FUNDING_MORE", True)
+        assert entered.eth_funding == Rate.of("0.0024")
+        read = await paper.known.venue.reads.money_since(-1, -1)
+        paid = [(event.product_id, event.quote > 0) for event in read.events if event.kind == "funding"]
+        assert sorted(paid) == [(ETH, True), (SOL, True)]
+        # the exchange has charged its own hour to nobody
+        assert (list(paper.exchange.exchange.order_log), paper.exchange.exchange.accounts) == ([], {})
