@@ -504,3 +504,15 @@ def test_a_browser_that_missed_something_begins_with_all_of_it(browser: PageBrow
         assert browser.run("return window.page.live.sections.standing !== null")
     finally:
         page.close()
+
+
+def test_a_run_that_was_killed_is_not_said_to_be_flat(browser: PageBrowser, begin_run: Begin) -> None:
+    run = begin_run("--hold", "1 h")
+    browser.driver.get(run.url)
+    browser.until(lambda: browser.text("stands") == "Hedged")
+    run.process.kill()
+    browser.until(lambda: browser.text("stands") == "The run is gone")
+    assert "what is open is not known" in browser.text("words")
+    assert browser.run("return document.getElementById('standing').dataset.mood") == "bad"
+    browser.until(lambda: "old" in browser.text("link-words"))
+    assert browser.text("stands") == "The run is gone"
