@@ -322,21 +322,22 @@ LIMITED = msgspec.structs.replace(KEEPS, limits=Limits(max_hold=Ms(3 * HOUR_MS))
 
 
 @given(
-    st.integers(0, HOUR_MS),
-    st.integers(0, 4 * HOUR_MS) | st.integers(0, 6).map(lambda hours: hours * HOUR_MS // 2 - 30_000),
-    st.none() | RATES | st.just(CAP),
-    st.none() | RATES | st.just(-CAP),
+    st.integers(0, 80_000) | st.integers(0, HOUR_MS),
+    st.integers(0, 200_000) | st.integers(0, 4 * HOUR_MS),
+    st.just((CAP, -CAP)) | st.tuples(st.none() | RATES, st.none() | RATES),
     st.booleans(),
     st.booleans(),
 )
 def test_every_exit_of_a_pair_that_may_be_kept_names_one_rule_that_holds_and_none_is_missed(
-    into_ms: int, for_ms: int, eth: int | None, sol: int | None, poor: bool, leave: bool
+    before_ms: int, for_ms: int, rates: tuple[int | None, int | None], poor: bool, leave: bool
 ) -> None:
-    entered_ms, now_ms = HOUR + into_ms, HOUR + into_ms + max(0, for_ms)
+    """Half of the moments are shortly before a full hour, half of the rates at the cap."""
+    now_ms = HOUR + 5 * HOUR_MS - before_ms
+    entered_ms = now_ms - for_ms
     pair = msgspec.structs.replace(
         funded_pair(entered_ms, long_eth=False), initial_health=Quote(-1 if poor else ONE)
     )
-    seen = rated(eth, sol, now_ms=now_ms)
+    seen = rated(*rates, now_ms=now_ms)
     directive = Directive(enter=not leave, leave_now=leave, reason="SIGINT" if leave else "")
     rule = exit_rule(pair, seen, LIMITED, RULES, directive, now_ms)
     over_ms = entered_ms + 60_000
