@@ -36,12 +36,14 @@ from actors.instance.state import (
     take_over,
 )
 from commands.access.venue import Access, access, place
+from commands.alerts.alert import Alert
+from commands.guard.alerts import AGAIN_S, GuardAlerts
 from commands.guard.closing import GuardClosing
 from commands.guard.log_lines import GuardWords
 from commands.guard.reach import Reach
 from commands.output.run_report import rounds_words
 from commands.output.words import COMMAND, DONE, OPEN, Problem
-from messages.lifecycle import GuardActed
+from messages.lifecycle import TAKEN_OVER, GuardActed
 from messages.settings import Settings
 from messages.units import Ms
 from runtime.heartbeat import APART, BEAT_S, Beat, Heartbeat, HeartbeatMonitor
@@ -253,15 +255,19 @@ class GuardRun:
         closing = GuardClosing(
             self._settings, self._reach, self._state, acted, signs=self._signs, run_pid=self._pid
         )
-        code = OPEN
+        code, alerts = OPEN, GuardAlerts(self._settings, self._words)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand_down, nursery.cancel_scope, acted.epoch)
+            nursery.start_soon(self._tell_while_open, alerts, closing)
             await closing.until_flat()
             code = DONE
             nursery.cancel_scope.cancel()
         if code == DONE:
             outlive_call(EscapeFile(self._state.with_suffix(".escape"), durable=False).clear)
-            self._words.say(f"FLAT: no Evenkeel positions are open · {rounds_words(closing.rounds)}")
+            flat = f"FLAT: no Evenkeel positions are open · {rounds_words(closing.rounds)}"
+            self._words.say(flat)
+            took_over = f"the guard took over after {acted.silent_ms} ms without a heartbeat"
+            await alerts.tell(Alert("critical", TAKEN_OVER, f"{took_over}. {flat}"))
         else:
             self._words.say(
                 f"NOT known to be flat: {closing.left} · whoever started the newer epoch closes it, else"
@@ -269,6 +275,14 @@ class GuardRun:
                 "warning",
             )
         return code
+
+    async def _tell_while_open(self, alerts: GuardAlerts, closing: GuardClosing) -> None:
+        """Closing has been tried for `venue_patience`: a person should know, and again every hour."""
+        await trio.sleep(self._settings.venue_patience / 1000)
+        while True:
+            text = f"the guard took over and cannot close: {closing.left}; it goes on trying"
+            await alerts.tell(Alert("critical", "NOT_FLAT", f"{text} · {COMMAND} flatten"))
+            await trio.sleep(AGAIN_S)
 
     async def _stand_down(self, scope: trio.CancelScope, epoch: int) -> None:
         """Until a newer epoch is on disk. An older one is a stopped run's last write, or a file that was
