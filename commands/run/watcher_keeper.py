@@ -7,6 +7,7 @@ with a thread behind it (`event_feed.py`), which drops the oldest, counts them a
 in here ends nothing but the watching.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -40,8 +41,12 @@ SILENT_S = 15.0
 """A watcher that has said nothing for this long is replaced."""
 START_S = 30.0
 """How long it may take to its first word."""
-FINISH_S = 0.5
-"""How long a run that ends waits for its last lines to be read."""
+PIPE_BYTES = 2**20
+"""What the pipe to the watcher holds, where the system allows it: a run that ends sooner than its watcher has
+begun to read leaves there how it ended.
+"""
+FINISH_S = 2.0
+"""How long a run that ends waits for its last lines to be in the pipe."""
 LEAVE_S = 1.0
 """How long it waits for its watcher to end; one that still has to send something is left to it."""
 TURN_S_MAX = 1.0
@@ -241,6 +246,8 @@ async def started_watcher(known: World, brief: WatcherBrief, number: int) -> tup
     command = [sys.executable, str(SUPERVISOR), "watcher", "--config", str(file)]
     log = Path(settings.files.logs) / "watcher.log"
     far, near = os.pipe()
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(near, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     try:
         os.write(near, msgspec.json.encode(msgspec.structs.replace(brief, number=number)) + b"\n")
         with _words_to(log, settings.files.log_size) as words:

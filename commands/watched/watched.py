@@ -89,12 +89,16 @@ class Watched:
     async def read(self, stream: trio.abc.ReceiveStream, rest: bytes = b"") -> None:
         """Take every line, `rest` and what follows it, until the run closes its end."""
         try:
-            while piece := await stream.receive_some(PIECE):
-                *lines, rest = (rest + piece).split(b"\n")
+            while True:
+                *lines, rest = rest.split(b"\n")
                 for line in lines:
                     self.take(line)
                 if len(rest) > LINE_MAX:
                     rest, self.unread = b"", self.unread + 1
+                piece = await stream.receive_some(PIECE)
+                if not piece:
+                    break
+                rest += piece
         except trio.BrokenResourceError:
             pass
         finally:

@@ -132,9 +132,10 @@ class FakeBotApi:
         self.updates: list[dict[str, object]] = []
         self.said: list[str] = []
         self._next = 100
+        self.date = NOW_S
 
     def write(self, text: str, chat: int = -100_200_300) -> None:
-        written = {"message_id": 1, "chat": {"id": chat, "type": "group"}, "date": NOW_S, "text": text}
+        written = {"message_id": 1, "chat": {"id": chat, "type": "group"}, "date": self.date, "text": text}
         self.updates.append({"update_id": self._next, "message": written})
         self._next += 1
 

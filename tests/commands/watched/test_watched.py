@@ -91,5 +91,16 @@ async def test_lines_come_in_pieces_and_one_without_an_end_is_not_kept(
     assert watched.unread >= 1
 
 
+async def test_what_came_with_the_first_piece_is_taken_although_nothing_follows() -> None:
+    """A run that was over before its watcher began to read: all of it, and how it ended, came at once."""
+    far, near = os.pipe()
+    os.close(near)
+    watched, ended = Watched(BRIEF), next(each for each in sample_lines() if isinstance(each, EndedEvent))
+    await watched.read(
+        trio.lowlevel.FdStream(far), encoded(sample_lines()[1]) + b"\n" + encoded(ended) + b"\n"
+    )
+    assert watched.ended == ended
+
+
 def test_what_a_run_and_its_watcher_say_fits_on_one_line() -> None:
     assert b"\n" not in msgspec.json.encode(BRIEF)
