@@ -20,11 +20,20 @@ from trio.testing import MockClock
 from commands.metrics.exposition import UP_S, RunMetrics
 from commands.metrics.route import metrics_route
 from commands.output.event_feed import line_of
-from commands.output.events import AnswerEvent, FillEvent, GaugesEvent, PlacedEvent, RunEvent, StandingEvent
+from commands.output.events import (
+    AnswerEvent,
+    FillEvent,
+    GaugesEvent,
+    HopEvent,
+    PlacedEvent,
+    RunEvent,
+    StandingEvent,
+)
 from commands.watched.told import WatcherBrief
 from commands.watched.watched import Watched
 from messages.settings import Settings
 from tests.commands.metrics.dashboard import DASHBOARD, ROOT, board_text
+from tests.commands.metrics.page import PAGE, metric_rows, page_with
 from tests.commands.output.event_samples import sample_lines
 
 OWN = ("default", "desk")
@@ -129,6 +138,19 @@ async def test_a_leg_that_ordered_nothing_has_not_been_answered() -> None:
     answer = next(line for line in sample_lines() if isinstance(line, AnswerEvent))
     nothing = msgspec.structs.replace(answer, kind="none", code=None)
     assert not [key for key in samples(fed(nothing)[1]) if key[0] == "evenkeel_order_answers_total"]
+
+
+async def every_metric() -> str:
+    """All that can be told, from the samples and a plan that is over."""
+    words = ("supervisor seals", "eth_leg votes", "sol_leg votes", "ledger intent", "eth_leg sends")
+    one = next(line for line in sample_lines() if isinstance(line, HopEvent))
+    hops = [msgspec.structs.replace(one, hop=word) for word in words]
+    return fed(placed(eth="a", sol="b"), *hops, *sample_lines())[1].text().decode()
+
+
+async def test_the_page_lists_every_metric_as_it_is_told() -> None:
+    made = "python -m tests.commands.metrics.page"
+    assert PAGE.read_text(encoding="utf-8") == page_with(metric_rows(await every_metric())), made
 
 
 # -- who may ask ---------------------------------------------------------------------------------------------
