@@ -3,6 +3,7 @@
 Bounded, after its work, and never in its way: closing waits for nothing in here, whatever a server does.
 """
 
+import math
 import os
 from functools import partial
 
@@ -41,5 +42,5 @@ class GuardAlerts:
             async with outgoing(self._settings, told, self._words.say) as out, trio.open_nursery() as nursery:
                 nursery.start_soon(out.outbox.run)
                 out.outbox.put(alert)
-                await out.outbox.drained(TELL_S)
+                await out.outbox.drained(math.inf)
                 nursery.cancel_scope.cancel()
