@@ -21,18 +21,6 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 NAMED = re.compile(r"\b((?:docs|tests|deploy|benches|logs)/[\w./-]*\w\.(?:md|json|py|toml))(#[\w-]+)?")
 """A file of the project as the pages and messages name it: `docs/running.md#codes`."""
 
-NOT_YET = frozenset(
-    {
-        "docs/hedge-ratio.md",
-        "docs/funding.md",
-        "docs/exits.md",
-        "docs/page.md",
-        "docs/alerts.md",
-        "docs/metrics.md",
-    }
-)
-"""Pages that are being written while what they are about is there already."""
-
 
 def anchors(page: Path) -> set[str]:
     """The headings of a page, as a browser's address bar has them."""
@@ -42,8 +30,6 @@ def anchors(page: Path) -> set[str]:
 
 def wrong(target: Path, anchor: str) -> str:
     """Why nobody gets there; "" when it is there."""
-    if str(target.relative_to(ROOT)) in NOT_YET:
-        return ""
     if not target.exists():
         return "there is no such file"
     if anchor and target.suffix == ".md" and anchor.removeprefix("#") not in anchors(target):

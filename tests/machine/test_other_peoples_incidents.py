@@ -241,6 +241,7 @@ MAY_CATCH_ALL = {
     "commands/output/spool.py": "speaking",
     "commands/open_state/verdict.py": "files that cannot be judged make the answer unknown",
     "commands/output/words.py": "speaking",
+    "commands/alerts/outbox.py": "a channel's defect must not end the others",
     "commands/sweep/point.py": "a point that fails is a row that says why, and the others go on",
     "runtime/timetable.py": "an act's failure is raised by whoever keeps the timetable",
     "commands/access/signing_key.py": "a library's words may quote a key",
