@@ -42,6 +42,11 @@ UNHEARD_EXIT = Faults(
     reply=tuple(DisturbReply(request="archive_orders", nth=nth, how="lose") for nth in range(3, 90)),
 )
 """Both orders of the exit trade, and nobody hears of it; the archive is slow to answer."""
+UNHEARD_ENTRY = Faults(
+    event=(DEAF, DisturbEvent(stream="position_change", one_in=1, how="drop")),
+    reply=tuple(DisturbReply(request="subaccount_info", nth=nth, how="lose") for nth in range(2, 7)),
+)
+"""Nobody hears that an order has traded, and the account cannot be read for a while."""
 SEEDS = 8
 """Where two things happen at once, the seed decides which comes first."""
 
@@ -228,7 +233,7 @@ MUTANTS = (
         "absence is believed only after the receive window",
         Faults(late=(Late(nth=1, delay_ms=1_900),), event=(DEAF,)),
     ),
-    Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
+    Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", UNHEARD_ENTRY),
     Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
     Mutant(
         epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", where="sizing", phase="hold"
