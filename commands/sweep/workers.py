@@ -5,7 +5,7 @@ comes.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any
 from uuid import uuid4
 
@@ -28,8 +28,11 @@ def on_this_machine(points: Sequence[SweepPoint], jobs: int) -> Iterator[Iterato
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         try:
             yield _as_done({pool.submit(run_point, point) for point in points})
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            for child in active_children():  # nobody waits for what they are replaying
+                child.terminate()
+            raise
+        # leaving the pool waits for its processes: one that is left alone keeps our output open for ever
 
 
 def _as_done(pending: set[Future[PointResult]]) -> Iterator[PointResult]:
