@@ -145,16 +145,27 @@ class HttpReads:
         self._products = products
 
     async def rules_now(self) -> VenueRules:
-        """The same, however little of the rate limit is left: for whoever is closing, or starting."""
+        """The same, however little of the rate limit is left: for whoever is closing, or starting. Raises
+        `Unreachable` when what closing misses stands in a question that had no answer.
+        """
         contracts, instance = await self._asked({"type": "contracts"}, queries.Contracts)
-        rules = queries.rules_of(
-            f"{self._name}:{instance}" if instance else self._name,
-            contracts,
-            await self._symbols() if self._products is None else await self._said(self._symbols()),
-            await self._said(self.ask({"type": "all_products"}, queries.AllProducts)),
-            await self._said(self.ask({"type": "fee_rates", "sender": self._sender}, queries.FeeRates)),
-            self._products,
+        unanswered: list[Unreachable] = []
+        symbols = (
+            await self._symbols()
+            if self._products is None
+            else await self._said(self._symbols(), unanswered.append)
         )
+        products = await self._said(
+            self.ask({"type": "all_products"}, queries.AllProducts), unanswered.append
+        )
+        fees = await self._said(self.ask({"type": "fee_rates", "sender": self._sender}, queries.FeeRates))
+        name = f"{self._name}:{instance}" if instance else self._name
+        try:
+            rules = queries.rules_of(name, contracts, symbols, products, fees, self._products)
+        except Malformed as error:
+            if unanswered:  # nobody said that it is missing: whoever asks again may hear it
+                raise unanswered[0] from error
+            raise
         self._products = rules.eth.product_id, rules.sol.product_id
         return rules
 
@@ -181,12 +192,19 @@ class HttpReads:
                 nursery.start_soon(ask_symbols)
         return Tradable(said.get("venue", "active"), said.get("eth", "unsaid"), said.get("sol", "unsaid"))
 
-    async def _said(self, asked: Awaitable[T]) -> T | None:
-        """An answer that one can do without; None when there is none."""
+    async def _said(
+        self, asked: Awaitable[T], unanswered: Callable[[Unreachable], None] = lambda _error: None
+    ) -> T | None:
+        """An answer that one can do without; None when there is none, or none that can be read. `unanswered`
+        is told when nobody answered.
+        """
         try:
             return await asked
+        except Unreachable as error:
+            unanswered(error)
         except VenueError:
-            return None
+            pass
+        return None
 
     async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
         """A snapshot of at most 100 levels a side; its timestamp is the engine's clock."""
@@ -374,6 +392,10 @@ class HttpReads:
             return self._payload(text, kind, self._weights.limited_queries), instance
         except Malformed as error:
             raise type(error)(f"{question['type']}: {error}") from None
+        except Refused as error:
+            if error.code in RATE_LIMITED:  # said with a status of 200: it passes, as HTTP 429 does
+                raise Busy(f"{question['type']}: {error}") from None
+            raise
 
     async def _ask_archive(self, question: dict[str, dict[str, object]], kind: type[T]) -> T:
         return self._read(await self._archive_text(question), kind)

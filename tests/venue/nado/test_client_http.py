@@ -22,7 +22,7 @@ from venue.nado.counts import TroubleTally
 from venue.nado.http import ANSWER_BYTES_MAX, INSTANCE_HEADER, HttpReads
 from venue.nado.tls import trusted
 from venue.nado.weights import Metering, Weights
-from venue.protocol import Malformed, Reads, Refused, Unreachable, VenueError
+from venue.protocol import Busy, Malformed, Reads, Refused, Unreachable, VenueError
 
 BASE = "http://venue:1234"
 SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
@@ -267,6 +267,38 @@ async def test_over_real_tcp_the_same_questions_are_answered() -> None:
 async def test_a_cancellation_answers_what_it_cancelled() -> None:
     async with reads_of(Gateway()) as reads:
         assert await reads.execute('{"cancel_product_orders":{}}') == (DIGEST,)
+
+
+@pytest.mark.parametrize(
+    "limited",
+    [
+        httpx.Response(429, json={"status": "failure", "error": "Too Many Requests!", "error_code": 1000}),
+        httpx.Response(200, json={"status": "failure", "error": "Too Many Requests!", "error_code": 1015}),
+    ],
+    ids=["429", "200"],
+)
+async def test_rules_that_the_venue_is_too_busy_to_tell_are_not_missing(limited: httpx.Response) -> None:
+    gateway = Gateway()
+
+    async def busy(request: httpx.Request) -> httpx.Response:
+        answer = await gateway(request)
+        return limited if json.loads(request.content)["type"] in ("symbols", "all_products") else answer
+
+    async with reads_of(busy) as reads:
+        reads.known((4, 8))
+        with pytest.raises(Busy, match="Too Many Requests"):
+            await reads.rules_now()
+
+
+async def test_a_tick_that_no_answer_names_is_missing() -> None:
+    gateway = Gateway()
+    gateway.answers = json.loads(json.dumps(gateway.answers))
+    for name in ("symbols", "all_products"):
+        gateway.answers[name]["data"] = {"symbols": {}} if name == "symbols" else {"perp_products": []}
+    async with reads_of(gateway) as reads:
+        reads.known((4, 8))
+        with pytest.raises(Malformed, match="ETH-PERP has no price tick"):
+            await reads.rules_now()
 
 
 class Endless(httpx.AsyncByteStream):
