@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from actors.sizing.lattice import TakenSide, size_pair
+from actors.sizing.lattice import HedgeAccuracy, TakenSide, size_pair
 from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Directive
 from messages.market import LegQuote, Level, PairQuote
@@ -100,9 +100,7 @@ class Measured:
             lambda: size_pair(
                 settings.target,
                 (eth, sol),
-                max_imbalance=settings.max_imbalance,
-                planning_margin=settings.planning_margin,
-                max_deviation=settings.max_deviation,
+                HedgeAccuracy(settings.max_imbalance, settings.planning_margin, settings.max_deviation),
                 advise=advise,
             )
         )[0]

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actors.market_data.cost_curve import BASIS
-from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide
+from actors.sizing.lattice import CENT, HedgeAccuracy, Obstacle, Search, Source, TakenSide
 from actors.sizing.verdict_words import too_far_apart
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Bps, Quote, Rate
@@ -61,11 +61,7 @@ class Attainability(NamedTuple):
 def attainable(
     target: Quote,
     directions: Sequence[tuple[TakenSide, TakenSide]],
-    *,
-    max_imbalance: Bps,
-    planning_margin: Bps,
-    max_deviation: Bps,
-    hedge_ratio: Rate,
+    accuracy: HedgeAccuracy,
     lowest: Quote | None = None,
 ) -> Attainability:
     """`directions`: per direction the sides of ETH's and SOL's book that it takes. Bounds are looked for from
@@ -75,18 +71,7 @@ def attainable(
     """
     if not directions:
         raise ValueError("no direction to trade in")
-    searches = [
-        Search.of(
-            target,
-            eth,
-            sol,
-            max_imbalance=max_imbalance,
-            planning_margin=planning_margin,
-            max_deviation=max_deviation,
-            hedge_ratio=hedge_ratio,
-        )
-        for eth, sol in directions
-    ]
+    searches = [Search.of(target, eth, sol, accuracy) for eth, sol in directions]
     ask = searches[0].ask  # but for the floors, every direction's is the same
     judged = [search.judged() for search in searches]
     at = next((index for index, each in enumerate(judged) if not each.met), 0)

@@ -233,6 +233,19 @@ class Lattice:
         return windows if self._eth_scanned else (windows[1], windows[0])
 
 
+class HedgeAccuracy(NamedTuple):
+    """How exactly two quantities must hedge each other to be a pair."""
+
+    max_imbalance: Bps
+    """The promise: |E - S| / max(E, S) of what is filled, S over the hedge ratio."""
+    planning_margin: Bps
+    """By how much less a plan is to be imbalanced, so that fills at other prices still keep the promise."""
+    max_deviation: Bps
+    """Of each leg's notional from its target."""
+    hedge_ratio: Rate = DOLLAR_NEUTRAL
+    """USD of SOL for each USD of ETH."""
+
+
 class SizingRequest(NamedTuple):
     """What is asked, undivided and weighted: the target, the deviation and the promise (Bps x18), the two
     floors from the venue's minimum notionals; and what the search begins with, which follows from these.
@@ -256,15 +269,12 @@ class SizingRequest(NamedTuple):
         cls,
         target: Quote,
         minimums: tuple[Quote, Quote],
-        *,
-        max_imbalance: Bps,
-        planning_margin: Bps,
-        max_deviation: Bps,
-        hedge_ratio: Rate,
+        accuracy: HedgeAccuracy,
     ) -> "SizingRequest":
-        """`target` USD of ETH and `hedge_ratio` times as many of SOL, and the venue's minimum notionals of
+        """`target` USD of ETH and the hedge ratio times as many of SOL, and the venue's minimum notionals of
         both.
         """
+        max_imbalance, planning_margin, max_deviation, hedge_ratio = accuracy
         weights = hedge_weights(hedge_ratio)
         eth, sol = (
             _over(minimum * ONE * MINIMUM_PERCENT, 100) * weight
@@ -355,22 +365,10 @@ class Search:
         target: Quote,
         eth: TakenSide,
         sol: TakenSide,
-        *,
-        max_imbalance: Bps,
-        planning_margin: Bps,
-        max_deviation: Bps,
-        hedge_ratio: Rate,
+        accuracy: HedgeAccuracy,
     ) -> "Search":
         """For one target alone; who asks at every quote keeps the request. Raises as the constructor."""
-        ask = SizingRequest.of(
-            target,
-            (eth.min_notional, sol.min_notional),
-            max_imbalance=max_imbalance,
-            planning_margin=planning_margin,
-            max_deviation=max_deviation,
-            hedge_ratio=hedge_ratio,
-        )
-        return cls(ask, eth, sol)
+        return cls(SizingRequest.of(target, (eth.min_notional, sol.min_notional), accuracy), eth, sol)
 
     def judged(self) -> Judged:
         """The best pair for the target itself, the exact one that advice begins from."""
@@ -513,28 +511,18 @@ class Search:
 def size_pair(
     target: Quote,
     sides: tuple[TakenSide, TakenSide],
+    accuracy: HedgeAccuracy,
     *,
-    max_imbalance: Bps,
-    planning_margin: Bps,
-    max_deviation: Bps,
-    hedge_ratio: Rate = DOLLAR_NEUTRAL,
     advise: bool = False,
 ) -> Verdict:
-    """The best pair of quantities (unsigned, on the steps) for `target` USD of ETH and `hedge_ratio` times as
-    many of SOL, judged against `max_imbalance`. `sides` are ETH's and SOL's.
+    """The best pair of quantities (unsigned, on the steps) for `target` USD of ETH and the hedge ratio times
+    as many of SOL, judged against the promise. `sides` are ETH's and SOL's.
 
     A verdict that is not `met` always carries the smallest target that would be; `always_from` only when
     `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty side and for a price,
     amount or step that is not positive.
     """
-    search = Search.of(
-        target,
-        *sides,
-        max_imbalance=max_imbalance,
-        planning_margin=planning_margin,
-        max_deviation=max_deviation,
-        hedge_ratio=hedge_ratio,
-    )
+    search = Search.of(target, *sides, accuracy)
     return search.answer(search.judged(), advise=advise)
 
 
@@ -542,28 +530,18 @@ def possible_near(
     target: Quote,
     largest: Quote,
     sides: tuple[TakenSide, TakenSide],
-    *,
-    max_imbalance: Bps,
-    max_deviation: Bps,
-    hedge_ratio: Rate,
+    accuracy: HedgeAccuracy,
     near: Bps,
 ) -> bool:
     """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within
-    `near` of the best ones of now?
+    `near` of the best ones of now? The planning margin is not asked.
 
     How deep the books are is not asked: that changes from moment to moment. Where more than `COUNTS_MAX`
     pairs would have to be looked at, the answer is yes, because lots that are so fine can be balanced.
     """
     if target <= 0:
         return False
-    ask = SizingRequest.of(
-        target,
-        (sides[0].min_notional, sides[1].min_notional),
-        max_imbalance=max_imbalance,
-        planning_margin=Bps(0),
-        max_deviation=max_deviation,
-        hedge_ratio=hedge_ratio,
-    )
+    ask = SizingRequest.of(target, (sides[0].min_notional, sides[1].min_notional), accuracy)
     windows = ask.windows(ask.target, ask.cost_of(largest))
     lots = [
         side.step * side.levels[0].price * weight for side, weight in zip(sides, ask.weights, strict=True)
@@ -587,7 +565,7 @@ def possible_near(
         ]
         for each, lot, window in zip(counts, lots, windows, strict=True)
     ]
-    return any(_meet(eth, sol, max_imbalance) for eth in spans[0] for sol in spans[1])
+    return any(_meet(eth, sol, accuracy.max_imbalance) for eth in spans[0] for sol in spans[1])
 
 
 def _meet(one: Window, other: Window, promise: Bps) -> bool:

@@ -32,7 +32,14 @@ from actors.risk.may_enter import (
 from actors.risk.triggers import EntryMoment
 from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.last_cycle import cycle_price, last_target
-from actors.sizing.lattice import MINIMUM_PERCENT, Search, SizingRequest, TakenSide, possible_near
+from actors.sizing.lattice import (
+    MINIMUM_PERCENT,
+    HedgeAccuracy,
+    Search,
+    SizingRequest,
+    TakenSide,
+    possible_near,
+)
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import cheapest
 from messages.lifecycle import Denial, Directive, Held, Waiting
@@ -119,6 +126,14 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
     """Of the run: what is drawn for a cycle is drawn from it."""
 
     @cached_property
+    def accuracy(self) -> HedgeAccuracy:
+        """What the settings ask of a pair."""
+        settings = self.settings
+        return HedgeAccuracy(
+            settings.max_imbalance, settings.planning_margin, settings.max_deviation, settings.hedge_ratio
+        )
+
+    @cached_property
     def request(self) -> SizingRequest:
         """What the search is asked for the configured target. Raises `Incomplete`."""
         return self._request(self.settings.target)
@@ -129,15 +144,8 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         return {}
 
     def _request(self, target: Quote) -> SizingRequest:
-        settings, terms = self.settings, self.rules.terms()
-        return SizingRequest.of(
-            target,
-            (terms.eth.min_notional, terms.sol.min_notional),
-            max_imbalance=settings.max_imbalance,
-            planning_margin=settings.planning_margin,
-            max_deviation=settings.max_deviation,
-            hedge_ratio=settings.hedge_ratio,
-        )
+        terms = self.rules.terms()
+        return SizingRequest.of(target, (terms.eth.min_notional, terms.sol.min_notional), self.accuracy)
 
     def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
         """At most one decision. The memory returned belongs to it."""
@@ -296,15 +304,8 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         promise = Bps(max(settings.max_imbalance, chosen.accept))
         largest = Quote(settings.target * max(ONE, chosen.raise_by) // ONE)
         sides = self.sides(quote, self.sign(cycle))
-        return possible_near(
-            settings.target,
-            largest,
-            sides,
-            max_imbalance=promise,
-            max_deviation=settings.max_deviation,
-            hedge_ratio=settings.hedge_ratio,
-            near=NEAR,
-        )
+        accuracy = self.accuracy._replace(max_imbalance=promise)
+        return possible_near(settings.target, largest, sides, accuracy, NEAR)
 
     def waiting(self, memory: Memory, look: Look) -> Waiting:
         """What is shown of the wait that `memory` is in, of a profit that waits for better books, or of what
@@ -366,16 +367,8 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
 
         Raises `Incomplete`.
         """
-        settings = self.settings
-        return attainable(
-            settings.target,
-            [self.sides(quote, sign) for sign in signs],
-            max_imbalance=settings.max_imbalance,
-            planning_margin=settings.planning_margin,
-            max_deviation=settings.max_deviation,
-            hedge_ratio=settings.hedge_ratio,
-            lowest=lowest,
-        )
+        directions = [self.sides(quote, sign) for sign in signs]
+        return attainable(self.settings.target, directions, self.accuracy, lowest)
 
     def sides(self, quote: PairQuote, sign: int) -> tuple[TakenSide, TakenSide]:
         """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""

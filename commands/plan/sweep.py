@@ -112,17 +112,7 @@ def _row(target: Quote, settings: Settings, basis: Basis, quotes: Sequence[PairQ
     sizer = Sizer(settings, basis.rules)
     signs, met, unsized, found = sizer.signs(1), 0, 0, []
     for quote in quotes:
-        judged = [
-            Search.of(
-                target,
-                *sizer.sides(quote, sign),
-                max_imbalance=settings.max_imbalance,
-                planning_margin=settings.planning_margin,
-                max_deviation=settings.max_deviation,
-                hedge_ratio=settings.hedge_ratio,
-            ).judged()
-            for sign in signs
-        ]
+        judged = [Search.of(target, *sizer.sides(quote, sign), sizer.accuracy).judged() for sign in signs]
         met += all(each.met for each in judged)
         pairs = [each.pair for each in judged if each.pair is not None]
         if len(pairs) < len(judged):

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from actors.sizing.attainability import Attainability, attainable, ratio_room
-from actors.sizing.lattice import REACH, TakenSide
+from actors.sizing.lattice import REACH, HedgeAccuracy, TakenSide
 from messages.market import Level
 from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Price, Quote, Rate
 from tests.actors.sizing.test_lattice import (
@@ -36,10 +36,7 @@ def asked_target(
     return attainable(
         Quote.of(target),
         directions,
-        max_imbalance=Bps.of(10),
-        planning_margin=Bps.of("2.5"),
-        max_deviation=Bps.of(deviation),
-        hedge_ratio=DOLLAR_NEUTRAL,
+        HedgeAccuracy(Bps.of(10), Bps.of("2.5"), Bps.of(deviation), DOLLAR_NEUTRAL),
         lowest=None if lowest is None else Quote.of(lowest),
     )
 
@@ -116,10 +113,7 @@ def answer_of(cases: list[Case], lowest: Fraction | None) -> Attainability:
     return attainable(
         Quote(int(first.target * ONE)),
         [(case.eth.side(), case.sol.side()) for case in cases],
-        max_imbalance=Bps(int(first.promise * 10_000 * ONE)),
-        planning_margin=Bps(int(first.margin * 10_000 * ONE)),
-        max_deviation=Bps(int(first.deviation * 10_000 * ONE)),
-        hedge_ratio=Rate(int(first.ratio * ONE)),
+        first.accuracy,
         lowest=None if lowest is None else Quote(int(lowest * ONE)),
     )
 

@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.sizing.lattice import COUNTS_MAX, REACH, SizingRequest, TakenSide, possible_near, size_pair
+from actors.sizing.lattice import (
+    COUNTS_MAX,
+    REACH,
+    HedgeAccuracy,
+    SizingRequest,
+    TakenSide,
+    possible_near,
+    size_pair,
+)
 from messages.market import Level
 from messages.sizing import Verdict
 from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Price, Quote, Rate
@@ -51,10 +59,7 @@ def sized(
     return size_pair(
         Quote.of(target),
         (eth, sol),
-        max_imbalance=Bps.of(promise),
-        planning_margin=Bps.of(margin),
-        max_deviation=Bps.of(deviation),
-        hedge_ratio=Rate.of(ratio),
+        HedgeAccuracy(Bps.of(promise), Bps.of(margin), Bps.of(deviation), Rate.of(ratio)),
         advise=advise,
     )
 
@@ -201,16 +206,18 @@ class Case(NamedTuple):
         """Of the target, what ETH and what SOL are to be worth."""
         return Fraction(1), self.ratio
 
-    def verdict(self, *, advise: bool = False) -> Verdict:
-        return size_pair(
-            Quote(int(self.target * ONE)),
-            (self.eth.side(), self.sol.side()),
+    @property
+    def accuracy(self) -> HedgeAccuracy:
+        return HedgeAccuracy(
             max_imbalance=Bps(int(self.promise * 10_000 * ONE)),
             planning_margin=Bps(int(self.margin * 10_000 * ONE)),
             max_deviation=Bps(int(self.deviation * 10_000 * ONE)),
             hedge_ratio=Rate(int(self.ratio * ONE)),
-            advise=advise,
         )
+
+    def verdict(self, *, advise: bool = False) -> Verdict:
+        sides = self.eth.side(), self.sol.side()
+        return size_pair(Quote(int(self.target * ONE)), sides, self.accuracy, advise=advise)
 
 
 Worth = int | Fraction
@@ -584,8 +591,8 @@ def test_words_of_a_pair_that_cannot_be_balanced_name_both_legs_dollars() -> Non
 def test_a_hedge_ratio_of_1_asks_and_answers_what_is_asked_without_one() -> None:
     """The request that the search begins with is the same numbers, and so is all that follows from it."""
     minimums = (Quote.of(100), Quote.of(100))
-    goals = {"max_imbalance": Bps.of(10), "planning_margin": Bps.of("2.5"), "max_deviation": Bps.of(2000)}
-    ask = SizingRequest.of(Quote.of(1000), minimums, **goals, hedge_ratio=DOLLAR_NEUTRAL)
+    accuracy = HedgeAccuracy(Bps.of(10), Bps.of("2.5"), Bps.of(2000), DOLLAR_NEUTRAL)
+    ask = SizingRequest.of(Quote.of(1000), minimums, accuracy)
     assert ask.weights == (1, 1)
     assert (ask.target, ask.floors) == (1000 * ONE * ONE, (105 * ONE * ONE,) * 2)
 
@@ -617,9 +624,7 @@ def near(
         Quote.of(target),
         most,
         (eth, sol),
-        max_imbalance=Bps.of(promise),
-        max_deviation=Bps.of(deviation),
-        hedge_ratio=Rate.of(ratio),
+        HedgeAccuracy(Bps.of(promise), Bps(0), Bps.of(deviation), Rate.of(ratio)),
         near=Bps.of(within),
     )
 
