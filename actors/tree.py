@@ -50,7 +50,6 @@ from runtime.observe import Notes, Observe
 from runtime.pulse import Watch
 from runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
 from runtime.supervision import Supervisor, nested
-from runtime.ticks import next_tick_s
 from venue.protocol import ANSWER_AFTER_RECV_MS, Venue, VenueRules, rules_read
 
 MAILBOX_LEG = 16
@@ -62,8 +61,6 @@ LEG_TIDY_S = 2.5
 """What a leg that is told to stop may take beyond the answer it waits for: a leg is not stuck because the
 venue is slow.
 """
-LOOK_S = 0.25
-"""How often the supervisor looks for an actor that makes no progress."""
 
 BUMPING = frozenset({"ledger", "legs", "eth_leg", "sol_leg"})
 """Restarts of these start a new epoch: an order of theirs may be on the wire."""
@@ -179,10 +176,7 @@ class Tree:
         """Notice who makes no progress, and end that incarnation: it is restarted as `Stalled`, and
         counted.
         """
-        while True:
-            await trio.sleep_until(next_tick_s(LOOK_S))
-            for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
-                self.supervisor.stall(name, why)
+        await self._watch.watch_for_ever(self.supervisor.running, self.supervisor.stall)
 
     def group(
         self,

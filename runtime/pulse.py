@@ -15,8 +15,12 @@ from typing import Protocol
 
 import trio
 
+from runtime.ticks import next_tick_s
+
 STALL_S = 2.0
 """How long a step may be overdue (design: supervision)."""
+LOOK_S = 0.25
+"""How often somebody looks for an actor that makes no progress."""
 GAP_S = 0.25
 """The most that counts of the time between two looks."""
 MAIL = "its mail"
@@ -72,6 +76,15 @@ class Watch:
         self._pulses[name] = Pulse(inbox)
         self._owing.pop(name, None)
         return self._pulses[name]
+
+    async def watch_for_ever(
+        self, running: Callable[[str], bool], stall: Callable[[str, str], object]
+    ) -> None:
+        """Look every `LOOK_S`, and call `stall` with the name of an actor that is stuck and what it owes."""
+        while True:
+            await trio.sleep_until(next_tick_s(LOOK_S))
+            for name, why in self.stalled(trio.current_time(), running):
+                stall(name, why)
 
     def stalled(self, now_s: float, running: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
         """Look: the actors that run and have owed the same thing for `STALL_S`, each with what it owes."""

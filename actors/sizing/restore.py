@@ -6,14 +6,14 @@ votes), one FOK, by a run that may still enter, after everything that entering a
 account. Never by ESCAPE, guard or `flatten`, and never after a risk halt.
 """
 
+from actors.risk.gates import rules_denial
 from actors.risk.limits import initial_taken
-from actors.risk.may_enter import entry_denial
+from actors.risk.may_enter import Outlook, entry_denial
 from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
-from messages.settings import Settings
 from messages.sizing import Leg, SizingPlan
 from messages.units import Base, notional
-from venue.protocol import PairTerms, ProductRules
+from venue.protocol import ProductRules
 
 
 def missing_counterpart(held: Held, stays: Leg, product: ProductRules) -> Base:
@@ -33,12 +33,14 @@ def missing_counterpart(held: Held, stays: Leg, product: ProductRules) -> Base:
     return Base(missing if other_wanted > 0 else -missing)
 
 
-def restore_denial(
-    plan: SizingPlan, quote: PairQuote, held: Held, terms: PairTerms, settings: Settings, now_ms: int
-) -> Denial | None:
-    """Why this restoring repair may not be: the gates of entering for the leg it opens, the venue's
-    minimum, and initial health that stays >= 0.
+def restore_denial(plan: SizingPlan, quote: PairQuote, outlook: Outlook) -> Denial | None:
+    """Why this restoring repair may not be: rules that nothing is entered by, the venue's minimum, initial
+    health that would not stay >= 0, and the gates of entering for the leg it opens.
     """
+    rules, held = outlook.rules, outlook.held
+    if denial := rules_denial(rules, outlook.doubted_ms, outlook.now_ms):
+        return denial
+    terms = rules.terms()
     order, product, leg = (
         (plan.eth, terms.eth, quote.eth) if plan.eth.amount else (plan.sol, terms.sol, quote.sol)
     )
@@ -49,4 +51,4 @@ def restore_denial(
             "MARGIN", f"opening {product.symbol} again would take more initial health than there is"
         )
     alone = PairQuote(quote.version, quote.at_ms, leg, leg, quote.venue_active, quote.read_ns)
-    return entry_denial(alone, now_ms, settings, order.amount, 0)
+    return entry_denial(alone, outlook.now_ms, outlook.settings, order.amount, 0)

@@ -9,15 +9,12 @@ everything else is the ledger's, so that a restart loses nothing.
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal, NamedTuple
 
 import msgspec
 
-from actors.market_data.cost_curve import BASIS, curve_of
 from actors.risk.drawn_values import hold_of, target_of, with_drawn
 from actors.risk.exits import exit_rule, exit_waits
 from actors.risk.funding import FUNDING_WAIT, Side, kept_for_funding, known_rate, side_for_funding, wait_words
-from actors.risk.gates import limit_price, rules_denial
 from actors.risk.legging import over_budget
 from actors.risk.may_enter import (
     ACCOUNT,
@@ -41,14 +38,15 @@ from actors.sizing.lattice import (
     possible_near,
 )
 from actors.sizing.min_notional import topping_up
+from actors.sizing.plans import Intended, at_the_oracle, plan_of
 from actors.sizing.repair import cheapest
 from messages.lifecycle import Denial, Directive, Held, Waiting
-from messages.market import LegQuote, Level, PairQuote
+from messages.market import PairQuote
 from messages.settings import Settings
-from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
-from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Ms, Price, Quote, imbalance, legs_of, notional
+from messages.sizing import RESTORES, TOP_UPS, Leg, Purpose, SizingPlan, Skipped, Verdict
+from messages.units import ONE, Base, Bps, Ms, Price, Quote, legs_of, notional
 from venue.closing import Closing, closing, hedged, liquidation_near
-from venue.protocol import UNTRADABLE, ProductRules, VenueRules
+from venue.protocol import UNTRADABLE, VenueRules
 
 ENTRY_PATIENCE_MS = 5_000
 """How long an entry waits for the gates to open before the cycle is skipped."""
@@ -71,8 +69,6 @@ REFUSED_MS = 30_000
 """How long a hedged pair waits with another try at a leg that was refused for good, unless the venue's
 rules change before.
 """
-ENDLESS = Base(10**9 * ONE)
-"""More than anybody holds."""
 BLIND_AFTER_MS = 3_000
 """How long a book is waited for before something open is left at a limit reckoned from the oracle."""
 
@@ -96,20 +92,6 @@ class Look(msgspec.Struct, frozen=True):
     now_ms: Ms
     doubted_ms: Ms = Ms(0)
     """Venue time of the last refusal that says that the venue's rules are not those we know."""
-
-
-class Intended(NamedTuple):
-    """What a plan is to do: an order of `amounts` (ETH and SOL, signed, x18; 0 = none) within `slippage`."""
-
-    purpose: Purpose
-    cycle: int
-    step: int
-    amounts: tuple[int, int]
-    slippage: Bps
-    closes: tuple[bool, bool] = (False, False)
-    """Per leg: does its order only make the position smaller?"""
-    deadline_ms: int = 0
-    """Venue time at which its quotes are too old to place by; 0 = they never are."""
 
 
 Decision = SizingPlan | Skipped | None
@@ -473,6 +455,9 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             self.settings.limits.min_liquidation_move,
         )
 
+    def _plan(self, look: Look, quote: PairQuote, intended: Intended) -> SizingPlan:
+        return plan_of(intended, look.held, quote, self.rules, self.settings, look.now_ms)
+
     # -- uneven: the cheapest of completing, adjusting and flattening ----------------------------------------
 
     def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
@@ -524,14 +509,14 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             return None
         stays, left = ("eth", "sol") if held.refused[0] == "eth" else ("sol", "eth")
         missing = missing_counterpart(held, stays, self.rules.product(left))  # type: ignore[arg-type]
-        if not missing or rules_denial(self.rules, look.doubted_ms, look.now_ms) or self.urgent(held):
+        if not missing or self.urgent(held):
             return None
         amounts, step = (missing, 0) if left == "eth" else (0, missing), held.repairs + 1
         deadline_ms = (quote.eth if left == "eth" else quote.sol).proven_ms + self.settings.max_quote_age
         slippage = self.settings.max_slippage
         intended = Intended("repair", held.cycle, step, amounts, slippage, deadline_ms=deadline_ms)
         plan = self._plan(look, quote, intended)
-        denial = restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms)
+        denial = restore_denial(plan, quote, self._outlook(look))
         return None if denial else plan
 
     def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
@@ -556,89 +541,6 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             return self._close(look, quote, "flatten", slippage)
         intended = Intended("top_up", held.cycle, held.top_ups + 1, more, self.settings.max_slippage)
         return self._plan(look, quote, intended)
-
-    # -- orders ----------------------------------------------------------------------------------------------
-
-    def _order(
-        self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool
-    ) -> tuple[LegOrder, Bps, Quote]:
-        """One leg's order; the spread of its book; and what stands within `max_slippage` on the side that it
-        takes, 0 where nothing is ordered or there is no book.
-        """
-        kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
-        mid = leg.mid
-        spread = Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // mid)
-        if amount == 0:
-            none = LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), mid)
-            return none, spread, Quote(0)
-        levels = leg.side(amount)
-        curve = curve_of(levels)
-        try:
-            expected = curve.vwap(abs(amount))
-        except ValueError:  # the book is thinner than that, and closing is never refused for depth
-            expected = levels[-1].price
-        limit = limit_price(expected, amount, slippage, product.price_tick)
-        order = LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, mid)
-        return order, spread, curve.depth(self.settings.max_slippage) if leg.proven_ms > 0 else Quote(0)
-
-    def _plan(self, look: Look, quote: PairQuote, intended: Intended) -> SizingPlan:
-        """Both orders, and what is known of the books that they are to be judged by later."""
-        purpose, cycle, step, amounts, slippage, closes, deadline_ms = intended
-        rules, settings = self.rules, self.settings
-        eth, eth_spread, eth_depth = self._order(
-            quote.eth, rules.eth, amounts[0], slippage, reduce_only=closes[0]
-        )
-        sol, sol_spread, sol_depth = self._order(
-            quote.sol, rules.sol, amounts[1], slippage, reduce_only=closes[1]
-        )
-        ratio = settings.hedge_ratio if purpose == "enter" else look.held.hedge_ratio
-        # A plan of one leg has no imbalance of its own.
-        planned = Bps(0)
-        if eth.amount and sol.amount:
-            planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount), ratio)
-        return SizingPlan(
-            0,
-            0,
-            cycle,
-            step,
-            purpose,
-            look.now_ms,
-            Ms(0),
-            *quote.age_ms(look.now_ms),
-            Ms(deadline_ms),
-            planned,
-            eth,
-            sol,
-            rules.version,
-            eth_spread,
-            sol_spread,
-            eth_depth,
-            sol_depth,
-            settings.max_spread if purpose == "enter" else Bps(0),
-            hedge_ratio=None if ratio == DOLLAR_NEUTRAL else ratio,
-        )
-
-
-def at_the_oracle(rules: VenueRules) -> PairQuote | None:
-    """Both books as one level at the oracle's price: what a closing order's limit is reckoned from when there
-    is no book. Never proven, never to enter or complete on: what is live counts as reduce-only. None while a
-    product has no oracle price either.
-    """
-    if rules.eth.oracle is None or rules.sol.oracle is None:
-        return None
-    eth, sol = (
-        LegQuote(
-            product.product_id,
-            level,
-            level,
-            Ms(0),
-            oracle,
-            "reduce_only" if product.status == "live" else product.status,
-        )
-        for product, oracle in ((rules.eth, rules.eth.oracle), (rules.sol, rules.sol.oracle))
-        for level in ((Level(oracle, ENDLESS),),)
-    )
-    return PairQuote(0, Ms(0), eth, sol, venue_active=True)
 
 
 def _topped_up(held: Held) -> bool:

@@ -9,8 +9,7 @@ from typing import Any
 
 import trio
 
-from actors.tree import LOOK_S
-from runtime.pulse import Watch
+from runtime.pulse import LOOK_S, Watch
 from runtime.specs import ChildSpec, Event, GaveUp, Restart, SupervisorSpec
 from runtime.supervision import Supervisor
 

@@ -3,9 +3,8 @@
 import trio
 from trio.testing import MockClock
 
-from actors.tree import LOOK_S
 from runtime.mailbox import Mailbox
-from runtime.pulse import GAP_S, MAIL, STALL_S, Watch
+from runtime.pulse import GAP_S, LOOK_S, MAIL, STALL_S, Watch
 from tests.runtime.kit import noticed
 
 
