@@ -9,30 +9,17 @@ from actors.tree import World
 from commands.control import RunControl, controlled
 from commands.output.ending import Report
 from commands.output.funding_words import FundingFigures, funding_figures
-from commands.output.sentences import expected_cost, expected_dust
 from commands.run.crashes import Crashes
 from commands.run.guard_keeper import Guarded
+from commands.run.reporting import report_books, report_countdown, report_expected_cost, report_holdings
 from commands.run.session import Session, utc_ms
 from commands.run.shutdown import reported
 from commands.run.staging import Staging
 from commands.run.watcher_keeper import monitored
 from commands.screen.drawing import draw
 from commands.screen.view import RunView
-from messages.amounts import grouped
-from messages.lifecycle import Held
-from messages.market import PairQuote
 from runtime import garbage
-from runtime.mailbox import Latest
-from runtime.observe import Notes
-from runtime.ticks import next_tick_s
 from supervisor import Machine
-
-WATCH_S = 0.1
-"""How often holdings are reported at most."""
-LOOK_S = 0.5
-"""How often books are reported: what a person can see."""
-COUNT_EVERY_S = 3.0
-"""How often a stop says how long it may still take."""
 
 
 async def traded(session: Session, known: World, guard: Guarded) -> Report:
@@ -82,10 +69,12 @@ async def _until_ended(session: Session, machine: Machine) -> Ending:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(garbage.collect_between, machine.channels.held, idle)
             nursery.start_soon(session.recorder.report_later)
-            nursery.start_soon(show, "the holdings on screen", _watch_held, machine.channels.held, session)
-            nursery.start_soon(show, "the books on screen", _watch_quotes, machine.channels.quotes, session)
-            nursery.start_soon(show, "the cost expected", _announce, machine, session.notes)
-            nursery.start_soon(show, "the countdown", _counted_down, view)
+            nursery.start_soon(
+                show, "the holdings on screen", report_holdings, machine.channels.held, session
+            )
+            nursery.start_soon(show, "the books on screen", report_books, machine.channels.quotes, session)
+            nursery.start_soon(show, "the cost expected", report_expected_cost, machine, session.notes)
+            nursery.start_soon(show, "the countdown", report_countdown, view)
             nursery.start_soon(leave_once_replayed, session.replayed, machine)
             ending = await machine.run()
             nursery.cancel_scope.cancel()
@@ -111,52 +100,3 @@ async def leave_once_replayed(replayed: trio.Event, machine: Machine) -> None:
     machine.channels.inbox.post(
         Leave(RECORDING_ENDED, "the recording has been replayed to its end", latch=False)
     )
-
-
-async def _counted_down(view: RunView) -> None:
-    """How long a stop may still take, for who has no screen to see it on."""
-    while True:
-        await trio.sleep(COUNT_EVERY_S)
-        left_s = view.stopping_s(utc_ms())
-        if left_s is not None:
-            view.say(f"closing both legs, {left_s} s left; a second Ctrl-C stops waiting")
-
-
-async def _watch_held(slot: Latest[Held], session: Session) -> None:
-    """Report what is held, a few times a second; in order with all else."""
-    seen = 0
-    while True:
-        value = await slot.newer_than(seen)
-        seen = slot.version
-        session.recorder.observe(value)
-        await trio.sleep(WATCH_S)
-
-
-async def _watch_quotes(slot: Latest[PairQuote], session: Session) -> None:
-    """The same of the books, and of how the run stands beside them. It looks now and then: who waits for a
-    quote runs before its orders leave.
-    """
-    seen = 0
-    while True:
-        if slot.version > seen and slot.value is not None:
-            seen = slot.version
-            session.recorder.observe(slot.value)
-        session.events.stands()
-        await trio.sleep_until(next_tick_s(LOOK_S))
-
-
-async def _announce(machine: Machine, note: Notes) -> None:
-    """What a cycle will cost, as soon as there are prices: before anything is traded."""
-    known, slot = machine.world, machine.channels.held
-    quote = await machine.channels.quotes.newer_than(0)
-    held = await slot.newer_than(0)
-    while not held.account_ok:  # until the ledger was compared with the exchange's reading of the account
-        held = await slot.newer_than(slot.version)
-    if held.value is not None:
-        note("info", f"account {grouped(held.value)} USDT0")
-    rules = machine.channels.rules.value or known.rules
-    if problem := rules.incomplete():
-        note("warning", f"nothing can be entered, only closed: {problem}")
-        return
-    note("info", expected_cost(known.settings, rules.terms(), quote))
-    note("info", expected_dust(rules.terms()))
