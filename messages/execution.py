@@ -175,6 +175,44 @@ class Doubt(msgspec.Struct, frozen=True):
     """The product's `v_quote` at the venue before the order; None where no reading of the account had just
     agreed with the ledger.
     """
+    rests_until_ms: Ms = Ms(0)
+    """Of an order that rests: venue time after which it cannot trade. 0: it trades at its arrival or
+    never.
+    """
+
+    @property
+    def last_trade_ms(self) -> Ms:
+        """Venue time after which this order cannot trade any more."""
+        return max(self.recv_time_ms, self.rests_until_ms)
+
+
+class CancelAsked(msgspec.Struct, frozen=True):
+    """supervisor -> ledger: a cancellation of one order of ours leaves now. It is no plan: it can only
+    reduce, so nobody votes on it, and it is written down as it leaves.
+    """
+
+    order_digest: str
+    product_id: int
+    why: str
+    at_ms: Ms
+
+
+class CancelAnswer(msgspec.Struct, frozen=True):
+    """supervisor -> ledger: what the venue said to a cancellation of one order."""
+
+    order_digest: str
+    product_id: int
+    unfilled: Base | None
+    """What of the order had not traded when it was cancelled, unsigned: the order ends with what had. None:
+    it was not cancelled by this, and nothing is known of it.
+    """
+    gone: bool
+    """Did the venue say that no such order rests (2020)? It has then ended, or has not arrived: what it did
+    is not known.
+    """
+    detail: str
+    at_ms: Ms
+    """Venue time at the answer."""
 
 
 class LegFill(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import msgspec
 
 from messages.execution import Doubt
 from messages.money import MoneyAsk, Statement
-from messages.sizing import Leg, Purpose
+from messages.sizing import Leg, Purpose, QuoteTerms
 from messages.units import DOLLAR_NEUTRAL, Base, Bps, Ms, Ns, Price, Quote, Rate
 
 TAKEN_OVER = "GUARD_TOOK_OVER"
@@ -23,7 +23,7 @@ resumed; what is open is held and exits as planned.
 """
 VERIFYING = "LEDGER_BEING_VERIFIED"
 """Code of a `no_entry` that passes by itself: older rows of the ledger are still being verified."""
-Phase = Literal["flat", "open", "uneven", "in_flight"]
+Phase = Literal["flat", "open", "uneven", "in_flight", "working"]
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -134,6 +134,25 @@ class Totals(msgspec.Struct, frozen=True):
     """The whole calculation behind every figure about money; None before anything was counted."""
 
 
+class WorkingOrder(msgspec.Struct, frozen=True):
+    """An order of a `quote` that was placed and has no ending."""
+
+    doubt: Doubt
+    """What RESOLVE needs to know of it: it has no ending, and is in doubt only when it is asked about."""
+    terms: QuoteTerms
+    decided_ms: Ms
+    filled: Base = Base(0)
+    """Signed, by fills."""
+    acknowledged: bool = False
+    """Did the venue say that it took it, or was a piece of it filled?"""
+    cancel_asked_ms: Ms = Ms(0)
+    """Venue time at which its cancellation was last sent; 0: never."""
+    resolving: bool = False
+    """Is it known that it does not rest, or not known what became of its cancellation, so that RESOLVE has to
+    find out what it did?
+    """
+
+
 class HeldLeg(msgspec.Struct, frozen=True):
     """One leg of `Held`. Amounts are signed: > 0 is bought."""
 
@@ -153,7 +172,8 @@ class Held(msgspec.Struct, frozen=True):
     """ledger -> sizing and supervisor, through a conflating slot: the fold of everything that happened.
 
     `flat`: no position of ours is open. `open`: both legs as planned. `uneven`: something is open that is not
-    a balanced pair. `in_flight`: a plan is sealed and not closed, nobody may decide anything.
+    a balanced pair. `in_flight`: a plan is sealed and not closed, nobody may decide anything. `working`: no
+    plan is under way, and an order of ours rests: only hedging and cancelling may be decided.
     """
 
     rows: int
@@ -249,6 +269,10 @@ class Held(msgspec.Struct, frozen=True):
     """Received for the pair since its cycle entered, by the exchange's own payments; < 0 = paid."""
     hedge_ratio: Rate = DOLLAR_NEUTRAL
     """Dollars of SOL for one of ETH in the pair of that cycle, as its plan says."""
+    working: tuple[WorkingOrder, ...] = ()
+    """Orders of ours that rest, or may: one a leg at most, also while another plan is in flight."""
+    unexplained: bool = False
+    """Has the venue told of a position that our fills, and all that could still trade, do not explain?"""
 
     def leg(self, leg: Leg) -> HeldLeg:
         """One leg of both: for rules that are the same for ETH and SOL."""

@@ -14,9 +14,15 @@ from messages.units import DOLLAR_NEUTRAL, Base, Bps, Ms, Price, Quote, Rate
 Leg = Literal["eth", "sol"]
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 """In the order in which they stand everywhere."""
-Purpose = Literal["enter", "repair", "exit", "flatten", "top_up"]
+Purpose = Literal["enter", "repair", "exit", "flatten", "top_up", "quote", "hedge"]
 """`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being
-too small (`actors/sizing/min_notional.py`).
+too small (`actors/sizing/min_notional.py`). `quote` is one order that rests; `hedge` is the other leg's
+answer to what of it has traded.
+"""
+TimeInForce = Literal["fok", "ioc", "post_only"]
+REST_MAX_MS = 15_000
+"""An order that rests expires at most so long after its receive window: a second defence against a process
+that has died, and never a proof.
 """
 TOP_UPS = 3
 """How often a cycle may top up."""
@@ -32,7 +38,7 @@ class LegOrder(msgspec.Struct, frozen=True):
     amount: Base
     limit: Price
     """Worst price accepted, on the tick."""
-    kind: Literal["fok", "ioc"]
+    kind: TimeInForce
     reduce_only: bool
     vwap: Price
     """The average price the plan expects to pay."""
@@ -43,6 +49,46 @@ class LegOrder(msgspec.Struct, frozen=True):
     def increases(self) -> bool:
         """May this order make a position larger? Only a reduce-only order cannot (the venue clamps it)."""
         return self.amount != 0 and not self.reduce_only
+
+
+class QuoteTerms(msgspec.Struct, frozen=True):
+    """On what a `quote` was decided, frozen: which leg rests, and how its fills are hedged."""
+
+    leg: Leg
+    """The leg that rests."""
+    opens: bool
+    """Does it open the pair, or close one that is held?"""
+    eth: Base
+    sol: Base
+    """The whole pair, signed: what an opening quote leads to, or what a closing one found. By these two, what
+    is held of one leg says what the other is to be (`matched`).
+    """
+    worst: Price
+    """Of the other leg: at no worse price is a fill hedged by these terms; beyond it sizing decides anew."""
+    rest: Ms
+    """How long after its receive window it may trade, `REST_MAX_MS` at most."""
+    give_up_ms: Ms
+    """Venue time at which it is cancelled, if it still rests then."""
+
+    @property
+    def other(self) -> Leg:
+        """The leg that hedges."""
+        return "sol" if self.leg == "eth" else "eth"
+
+    def whole(self, leg: Leg) -> Base:
+        """What the pair holds of `leg`, signed."""
+        return self.eth if leg == "eth" else self.sol
+
+    def matched(self, held: int, step: int) -> Base:
+        """What of the other leg hedges `held` of the leg that rests (both signed, x18), to the nearest
+        `step`: in the proportion of the whole pair, of which it is exact.
+        """
+        whole, other = self.whole(self.leg), self.whole(self.other)
+        if held == whole:
+            return other
+        exact, unit = held * other, whole * step
+        lots = (2 * abs(exact) + abs(unit)) // (2 * abs(unit))
+        return Base(lots * step if (exact > 0) == (whole > 0) else -lots * step)
 
 
 class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,6 +154,26 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     sol_funding: Rate | None = None
     """Of an `enter`: the funding rates per 24 hours at the decision; None: unknown. For people's files."""
 
+    quote: QuoteTerms | None = None
+    """Of a `quote`: what it was decided on. It is left out of the bytes of every other plan."""
+
+    @property
+    def enters(self) -> bool:
+        """Does it open a pair, at once or by an order that rests?"""
+        return self.purpose == "enter" or (self.quote is not None and self.quote.opens)
+
+    @property
+    def judged_as(self) -> Purpose:
+        """The purpose by whose conditions it is judged (`actors/risk/may_enter.py`)."""
+        return "enter" if self.enters else self.purpose
+
+    @property
+    def last_trade_ms(self) -> Ms:
+        """Venue time after which none of its orders can trade: taken ones at their arrival, one that rests
+        until it expires.
+        """
+        return Ms(self.recv_time_ms + (self.quote.rest if self.quote is not None else 0))
+
     @property
     def ratio(self) -> Rate:
         """`hedge_ratio`, 1 where it is None."""
@@ -153,6 +219,18 @@ class Skipped(msgspec.Struct, frozen=True):
     code: str
     detail: str
     verdict: Verdict | None
+
+
+class PairSettled(msgspec.Struct, frozen=True):
+    """sizing -> supervisor -> ledger: what is held of this cycle counts as its pair from now on. Said of a
+    quote that has ended before all of it had traded, where what is held is hedged and nothing more is wanted.
+    """
+
+    cycle: int
+    eth: Base
+    sol: Base
+    """What is held, signed; the ledger takes no notice where it holds anything else."""
+    detail: str
 
 
 class Sealed(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.ledger.orders import OurOrder, Shrunk
 from messages.execution import Fill, Outcome, Resolved
-from messages.sizing import Leg, LegOrder, Purpose, SizingPlan
+from messages.sizing import Leg, LegOrder, Purpose, SizingPlan, TimeInForce
 from messages.units import X18, Base, Bps, Ms, Ns, Price, Quote
 
 
@@ -62,7 +62,7 @@ class _Ended(msgspec.Struct, array_like=True, frozen=True):
     product_id: int
     amount: Base
     limit: Price
-    kind: Literal["fok", "ioc"]
+    kind: TimeInForce
     reduce_only: bool
     vwap: Price
     mid: Price

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from commands.output.said import About
-from messages.sizing import Purpose
+from messages.sizing import Purpose, TimeInForce
 
 EXACT = r"^-?[0-9]+(\.[0-9]+)?$"
 Exact = Annotated[str, Meta(pattern=EXACT)]
@@ -86,7 +86,7 @@ class OrderLine(msgspec.Struct, frozen=True):
 
     amount: Exact
     limit: Exact
-    kind: Literal["fok", "ioc"]
+    kind: TimeInForce
     reduce_only: bool
     vwap: Annotated[Exact, Meta(description="The average price that the plan expects.")]
 

@@ -47,6 +47,8 @@ def stands(held: Held | None) -> tuple[Stands, str]:
                 "sending",
                 f"Orders are on their way; held by our fills: {open_legs(held) or 'nothing'}.",
             )
+        case "working":
+            found = "sending", f"An order rests; held by our fills: {open_legs(held) or 'nothing'}."
         case "open":
             found = "hedged", f"Hedged: {_pair(held)}."
         case "uneven":
