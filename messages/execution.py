@@ -187,8 +187,8 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class CancelAsked(msgspec.Struct, frozen=True):
-    """supervisor -> ledger: a cancellation of one order of ours leaves now. It is no plan: it can only
-    reduce, so nobody votes on it, and it is written down as it leaves.
+    """sizing -> supervisor: cancel this order. supervisor -> ledger: its cancellation leaves now. It is no
+    plan: it can only reduce, so nobody votes on it, and it is written down as it leaves.
     """
 
     order_digest: str

@@ -69,6 +69,8 @@ class QuoteTerms(msgspec.Struct, frozen=True):
     """How long after its receive window it may trade, `REST_MAX_MS` at most."""
     give_up_ms: Ms
     """Venue time at which it is cancelled, if it still rests then."""
+    hedges: bool = False
+    """Does it hedge what the other leg's quote has traded, instead of beginning something (`lean`)?"""
 
     @property
     def other(self) -> Leg:
@@ -160,12 +162,14 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def enters(self) -> bool:
         """Does it open a pair, at once or by an order that rests?"""
-        return self.purpose == "enter" or (self.quote is not None and self.quote.opens)
+        quote = self.quote
+        return self.purpose == "enter" or (quote is not None and quote.opens and not quote.hedges)
 
     @property
     def judged_as(self) -> Purpose:
         """The purpose by whose conditions it is judged (`actors/risk/may_enter.py`)."""
-        return "enter" if self.enters else self.purpose
+        hedges = self.quote is not None and self.quote.hedges
+        return "enter" if self.enters else "hedge" if hedges else self.purpose
 
     @property
     def last_trade_ms(self) -> Ms:
