@@ -116,5 +116,5 @@ def rate_bps(rate: Rate) -> str:
 
 
 def bps(value: Bps, places: int = 2) -> str:
-    """Basis points with their unit."""
+    """`7.50 bps`: rounded half to even, unlike the limits, which are compared exactly."""
     return f"{fixed(value, places)} bps"

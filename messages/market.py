@@ -83,7 +83,7 @@ class RulesRead(msgspec.Struct, frozen=True):
     """Why nothing can be entered by them; "" when it can."""
 
     def text(self) -> str:
-        """In a person's words."""
+        """For log and screen: the version, both products, and what keeps us from entering by them."""
         but = f"; nothing can be entered: {self.incomplete}" if self.incomplete else ""
         return (
             f"the venue's rules have changed (version {self.version}): {self.eth.text()};"

@@ -27,7 +27,6 @@ class MsRange(int):
         return between
 
     def __eq__(self, other: object) -> bool:
-        """A range equals only the same range."""
         return _same(self, other)
 
     def __hash__(self) -> int:
@@ -46,7 +45,6 @@ class QuoteRange(Quote):
         return between
 
     def __eq__(self, other: object) -> bool:
-        """A range equals only the same range."""
         return _same(self, other)
 
     def __hash__(self) -> int:
@@ -67,7 +65,7 @@ _RANGES = (MsRange, QuoteRange)
 
 
 def is_range(value: int) -> bool:
-    """Is it drawn from for each cycle?"""
+    """Is a value drawn from it for each cycle, instead of being the value itself?"""
     return isinstance(value, _RANGES)
 
 

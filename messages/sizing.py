@@ -184,7 +184,7 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.hedge_ratio or DOLLAR_NEUTRAL
 
     def leg(self, name: Leg) -> LegOrder:
-        """The order of one leg."""
+        """The order of one leg; its amount is 0 where this plan does nothing there."""
         return self.eth if name == "eth" else self.sol
 
     @property

@@ -63,7 +63,7 @@ def slept_s() -> int:
 
 
 class WallClock:
-    """The machine's clock."""
+    """The machine's clocks: that of a real run. UTC may jump; the steady one never does."""
 
     def utc_ns(self) -> Ns:
         """Nanoseconds since the Unix epoch, from the operating system."""

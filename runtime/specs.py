@@ -54,11 +54,11 @@ class Returned(Exception):
 
 
 class Killed(Exception):
-    """A child's end after `Supervisor.kill`."""
+    """Why a child ended that `Supervisor.kill` was called for: counted and restarted like a crash."""
 
 
 class Stalled(Exception):
-    """A child's end after `Supervisor.stall`."""
+    """Why a child ended that made no progress (`Supervisor.stall`): counted and restarted like a crash."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,9 @@ def write_saved(path: Path, saved: Saved) -> None:
 
 
 def write_taken(path: Path, epoch: int) -> None:
-    """A guard's epoch, durably. Raises `OSError`."""
+    """Write down which epoch a guard took over with; it survives a power cut once this returns. Raises
+    `OSError`.
+    """
     replace_file(path.with_suffix(TAKEN), msgspec.json.encode(_Taken(epoch)))
 
 

@@ -22,7 +22,7 @@ class Answers(Protocol):
 
     @property
     def reads(self) -> Reads:
-        """The questions."""
+        """What it can be asked; `time_ms` is all that is asked here."""
         ...
 
 

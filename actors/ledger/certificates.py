@@ -17,7 +17,6 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from actors.ledger.cycles import Cycle
 from actors.ledger.fold import Fold
 from actors.ledger.money import TRADING
 from actors.ledger.orders import Sums
@@ -70,6 +69,7 @@ class CycleFigures(msgspec.Struct, frozen=True):
     legs: dict[str, tuple[Sums, Sums]]
     """Opened and closed."""
     planned: X18 | None
+    """The imbalance that the last `enter` was planned with."""
     filled: X18 | None
     exited: X18 | None
     unhedged: tuple[int, int, int]
@@ -85,6 +85,7 @@ def figures_of(fold: Fold, ended: CycleEnded, at_ns: int) -> CycleFigures | None
     book, exposed = fold.money.cycles.get(cycle.number), cycle.exposure()
     terms = book.terms if book is not None else {}
     costs = {term: Quote(terms.get(term, 0)) for term in TRADING}
+    entered = [order.plan for order in cycle.orders if order.plan.purpose == "enter"]
     return CycleFigures(
         ended,
         at_ns,
@@ -99,18 +100,12 @@ def figures_of(fold: Fold, ended: CycleEnded, at_ns: int) -> CycleFigures | None
             for code in [order.outcome.code if order.outcome is not None else None]
         ),
         {leg: (cycle.opened(leg), cycle.closed(leg)) for leg in LEGS},
-        _planned(cycle),
+        entered[-1].planned_imbalance if entered else None,
         cycle.filled_imbalance,
         cycle.exit_imbalance,
         (exposed.worst, exposed.usd_s, exposed.lasted_ns // 1_000_000),
         costs | {"net": Quote(sum(costs.values()))},
     )
-
-
-def _planned(cycle: Cycle) -> X18 | None:
-    """The imbalance that the last `enter` was planned with."""
-    entering = [order.plan for order in cycle.orders if order.plan.purpose == "enter"]
-    return entering[-1].planned_imbalance if entering else None
 
 
 def certificate_of(

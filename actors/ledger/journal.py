@@ -80,7 +80,7 @@ class Journal:
         return self.fold.epoch
 
     def close(self) -> None:
-        """Close the ledger's file."""
+        """Close the ledger's file, if it was ever opened; an error of SQLite's is dropped."""
         if self._store is not None:
             with suppress(sqlite3.Error):
                 self._store.close()

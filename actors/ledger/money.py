@@ -77,7 +77,7 @@ UNEXPLAINED, NOT_TOLD = "MONEY_UNEXPLAINED", "FUNDING_NOT_TOLD"
 
 
 class CycleBook(msgspec.Struct):
-    """One cycle's share."""
+    """What the events between a cycle's entry and its end have moved, by term, USD x18."""
 
     terms: dict[Term, int] = msgspec.field(default_factory=dict)
     from_ms: int = 0

@@ -371,7 +371,7 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
         return not (self.resolved.provisional and self.pieces and pieced == abs(self.resolved.filled))
 
     def _count_again(self) -> None:
-        """Its pieces or their fees have changed."""
+        """Forget the sum of the pieces: one of them, or a fee, has changed."""
         self.__dict__.pop("_pieced", None)
 
     @cached_property
@@ -415,7 +415,7 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
         return against if total.filled > 0 else -against
 
     def doubt(self) -> Doubt:
-        """What RESOLVE needs to know of it."""
+        """The question that RESOLVE must answer: which order, how late it may trade, what was held before."""
         order, plan = self.order, self.plan
         return Doubt(
             self.leg,

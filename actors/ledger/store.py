@@ -258,7 +258,7 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """The ledger's file, as it was opened."""
         return self._path
 
     @property

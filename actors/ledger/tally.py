@@ -62,7 +62,7 @@ class OrderTotals(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, order: OurOrder) -> "OrderTotals":
-        """The order's share, as it stands now."""
+        """The order's part of every sum by what is known of it now, amounts and dollars x18."""
         total, mid = order.total, reference(order.order)
         planned = grained(order.order.vwap) or mid
         return cls(
@@ -122,7 +122,7 @@ class Tally(msgspec.Struct):
             self.exits[rule] = self.exits.get(rule, 0) + 1
 
     def add(self, before: OrderTotals, after: OrderTotals) -> None:
-        """An order's share changed."""
+        """Put an order's totals of now in the place of those `before` an event."""
         self.fees += after.fees - before.fees
         self.spread += after.spread - before.spread
         self.traded += after.traded - before.traded

@@ -163,7 +163,7 @@ class LotCurve:
 
     @property
     def lots_max(self) -> int:
-        """The most lots that the levels fill."""
+        """The most lots that the levels fill, rounded down."""
         return self._curve.total() // self.step
 
     @property

@@ -40,12 +40,12 @@ class Goal(msgspec.Struct, frozen=True):
 
     @property
     def reached(self) -> bool:
-        """Met exactly is met."""
+        """Is the goal met, or as near as its `early` allows? What is not known yet never is."""
         return self.now is not None and self.now >= self.wanted - self.early
 
     @property
     def code(self) -> str:
-        """The key as a word for programs."""
+        """The ending's code in events and `--json`, such as `UNTIL_VOLUME`."""
         return self.key.upper()
 
     @property

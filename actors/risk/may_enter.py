@@ -94,7 +94,7 @@ class EntryStage(Generic[Facts_contra]):
 
     @cached_property
     def others(self) -> tuple[Callable[[Facts_contra], Denial | None], ...]:
-        """The same of any other plan."""
+        """The rules that a plan which does not enter must pass too, in the same order."""
         return tuple(condition.rule for condition in self.conditions if condition.every_plan)
 
 

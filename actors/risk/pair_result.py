@@ -22,7 +22,7 @@ from venue.protocol import PairTerms, VenueRules
 
 
 class PairResult(msgspec.Struct, frozen=True):
-    """One pair at one moment, USD x18."""
+    """What an open pair would come to if it were closed at these books, in USD x18."""
 
     entered: Quote
     """What both legs were worth when entered, in sum."""

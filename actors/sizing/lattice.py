@@ -293,12 +293,12 @@ class SizingRequest(NamedTuple):
         return usd * self.units[0]
 
     def usd_of(self, cost: int) -> Quote:
-        """The reverse, rounded down."""
+        """USD of ETH (x18) that a cost of the search, undivided and weighted, is; rounded down."""
         return Quote(cost // self.units[0])
 
     @property
     def cent(self) -> int:
-        """`CENT`, weighted as a target is."""
+        """One cent of ETH as the search has it: undivided and weighted."""
         return CENT * self.weights[0]
 
     def windows(self, low: int, high: int) -> tuple[Window, Window]:

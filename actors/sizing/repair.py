@@ -79,7 +79,7 @@ class LegPosition(msgspec.Struct, frozen=True):
 
     @property
     def weighted(self) -> int:
-        """The same in USD (x18)."""
+        """What was paid, weighted, in USD x18, rounded down."""
         return self.undivided // ONE
 
     def spent(self, amount: int) -> int:

@@ -109,7 +109,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def accuracy(self) -> HedgeAccuracy:
-        """What the settings ask of a pair."""
+        """What the settings ask of a pair, for every request of this configuration."""
         settings = self.settings
         return HedgeAccuracy(
             settings.max_imbalance, settings.planning_margin, settings.max_deviation, settings.hedge_ratio

@@ -176,7 +176,7 @@ class SimulatedVenue:
                 timetable.every(self.exchange.options.settle_every_s, partial(self._step, settle_results))
             began_s = trio.current_time()
             for move in moves:
-                if move.at_ns > 0 or self._priced:
+                if move.at_ns > 0 or all(market.oracle for market in self.exchange.markets.values()):
                     # started once every product has a price: with the first move after 0 ns at the latest
                     act = partial(self._move_on, move, moves, began_s)
                     timetable.at(began_s + move.at_ns / 1e9, act)
@@ -190,10 +190,6 @@ class SimulatedVenue:
             nursery.start_soon(timetable.keep if self._keeps_time else timetable.watch)
 
     # -- the market ------------------------------------------------------------------------------------------
-
-    @property
-    def _priced(self) -> bool:
-        return all(market.oracle for market in self.exchange.markets.values())
 
     def _move_on(self, move: BookChange, moves: Iterator[BookChange], began_s: float) -> None:
         """Apply one move, and put the next of the market's `moves` into the timetable."""

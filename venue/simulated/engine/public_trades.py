@@ -26,7 +26,7 @@ class PublicTrades:
         self._trades: dict[int, deque[NumberedTrade]] = {}
 
     def take(self, trade: Traded) -> None:
-        """Number a trade and keep it."""
+        """Give a trade the next number, from 1 over all products; the newest of each are kept."""
         self._numbered += 1
         kept = self._trades.setdefault(trade.product_id, deque(maxlen=TRADES_MAX))
         kept.append(NumberedTrade(self._numbered, trade))

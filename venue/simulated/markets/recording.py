@@ -184,7 +184,8 @@ class _Book:
 
     def _taken(self, kind: int, cells: Sequence[str]) -> bool:
         if kind == ORDER["trades"]:
-            amount = self._amount(cells[4])
+            size = scaled(cells[4])
+            amount = Base(size - size % self.lattice.step)
             if amount:
                 self.trades.append(
                     Trade(_down(scaled(cells[3]), self.lattice.tick), amount, cells[5] == "buy")
@@ -234,10 +235,6 @@ class _Book:
         if not self._moved and EMPTY not in levels:
             return levels
         return _joined(levels)
-
-    def _amount(self, size: str) -> Base:
-        whole = scaled(size)
-        return Base(whole - whole % self.lattice.step)
 
     def move(self, product: ProductName) -> BookChange:
         """The book now, and what has traded since the last move; at 0 ns."""

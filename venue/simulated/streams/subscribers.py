@@ -27,14 +27,16 @@ class Said:
     __slots__ = ("_text", "_write", "event")
 
     def __init__(self, write: Callable[[], str], event: object = None) -> None:
-        """`event` None: there is only the text."""
+        """`write` makes the text when the first listener reads it; `event` is None for who knows only the
+        text.
+        """
         self.event = event
         self._write = write
         self._text: str | None = None
 
     @property
     def text(self) -> str:
-        """As the wire has it."""
+        """The JSON of this message as the wire has it, written once for all who hear it."""
         if self._text is None:
             self._text = self._write()
         return self._text
