@@ -8,11 +8,14 @@ once more than its strategy, lesson S2).
 
 from hashlib import blake2b
 
-from messages.sizing import Leg, SizingPlan
+from messages.sizing import REST_MAX_MS, Leg, SizingPlan
 from messages.units import Ms
 from venue.nado.appendix import appendix_of
 from venue.nado.signing import Signer, order_digest, order_nonce, recv_time_of, subaccount_owner
 from venue.protocol import OffLattice, Order, ProductRules, SignedOrder, VenueRules
+
+RESTS_AND_REDUCES = appendix_of("post_only", reduce_only=True)
+"""The appendix of an order that the venue always refuses."""
 
 
 class NadoOrderBuilder:
@@ -32,11 +35,12 @@ class NadoOrderBuilder:
         self._signer = signer
 
     def order_of(self, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
-        """The order of `leg`, valid until the plan's receive time and expired one second after it.
+        """The order of `leg`, valid until the plan's receive time. One that takes is expired one second after
+        it, one that rests with the plan's last trade.
 
         Raises `OffLattice` naming product, value and step or tick; `ValueError` for amount 0, a product that
-        is not this leg's, a price that is not positive or a plan without a receive time (it was never
-        sealed).
+        is not this leg's, a price that is not positive, a plan without a receive time (it was never sealed),
+        and for an order that rests otherwise than the plan says.
         """
         wanted, product = plan.leg(leg), self._rules.product(leg)
         if wanted.product_id != product.product_id:
@@ -55,7 +59,7 @@ class NadoOrderBuilder:
             sender=self._sender,
             price=wanted.limit,
             amount=wanted.amount,
-            expiration_s=-(-plan.recv_time_ms // 1000) + 1,
+            expiration_s=_expiration_s(plan, leg),
             # The nonce's free bits leave nothing to chance: whoever holds the plan holds the order's digest.
             # Were the two legs' bits ever equal (once in a million plans) the orders would still differ:
             # their products are verified by different contracts.
@@ -65,7 +69,7 @@ class NadoOrderBuilder:
             ),
             appendix=appendix_of(wanted.kind, reduce_only=wanted.reduce_only),
         )
-        _check_lattice(order, product)
+        _check_form(order, product)
         return order
 
     def use(self, rules: VenueRules) -> None:
@@ -92,7 +96,7 @@ class NadoOrderBuilder:
         if product is None:
             names = " nor ".join(each.symbol for each in pair)
             raise ValueError(f"product_id: {order.product_id} is neither {names}")
-        _check_lattice(order, product)
+        _check_form(order, product)
         if order.sender != self._sender:
             raise ValueError(f"sender: {order.sender} is not {self._sender}")
         if self._signer is None:
@@ -112,7 +116,28 @@ def _must_have_lattice(rules: VenueRules) -> None:
             )
 
 
-def _check_lattice(order: Order, product: ProductRules) -> None:
+def _expiration_s(plan: SizingPlan, leg: Leg) -> int:
+    """Of an order that takes: a second after the receive window, rounded up, because its end is certain
+    anyway. Of one that rests: the last second that is not beyond its last possible trade, by which everybody
+    reckons. Raises `ValueError` where that is no life that the plan names.
+    """
+    if plan.leg(leg).kind != "post_only":
+        return -(-plan.recv_time_ms // 1000) + 1
+    if plan.quote is None or plan.quote.leg != leg:
+        raise ValueError(f"kind: post_only, and the plan does not say that its {leg} order rests")
+    if plan.quote.rest > REST_MAX_MS:
+        raise ValueError(
+            f"rest: {plan.quote.rest} ms beyond its receive window, at most {REST_MAX_MS} are allowed"
+        )
+    expiration_s = plan.last_trade_ms // 1000
+    if expiration_s * 1000 < plan.recv_time_ms:
+        raise ValueError(f"rest: {plan.quote.rest} ms, so it expires before its receive window has ended")
+    return expiration_s
+
+
+def _check_form(order: Order, product: ProductRules) -> None:
+    if order.appendix == RESTS_AND_REDUCES:
+        raise ValueError(f"{product.symbol}: only orders that take can be reduce-only (2067)")
     if order.amount == 0:
         raise ValueError(f"{product.symbol}: amount 0 is not an order")
     if order.price <= 0:

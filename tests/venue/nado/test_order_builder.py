@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from messages.sizing import LegOrder, SizingPlan
+from messages.sizing import REST_MAX_MS, LegOrder, QuoteTerms, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, Rate
 from messages.wire import digest
 from tests.venue.nado.appendices import Appendix, unpack
@@ -45,6 +45,16 @@ def plan_to_build(recv_time_ms: int = 1_790_000_002_001, **changes: LegOrder) ->
     return msgspec.structs.replace(whole, **changes)
 
 
+def quote_to_build(
+    recv_time_ms: int = 1_790_000_002_001, rest: int = 15_000, **changes: object
+) -> SizingPlan:
+    """A plan whose ETH order rests for `rest` ms beyond its receive window."""
+    terms = QuoteTerms("eth", True, Base.of("0.042"), Base.of("-1"), Price.of("115.75"), Ms(rest), Ms(0))
+    rests = msgspec.structs.replace(leg(4, "0.042", "2756.8"), kind="post_only")
+    plan = plan_to_build(recv_time_ms, eth=rests, sol=leg(8, "0", "115.75"))
+    return msgspec.structs.replace(plan, purpose="quote", quote=msgspec.structs.replace(terms, **changes))
+
+
 class NeverSigns(Signer):
     """A signer that ends the test when it is asked for a signature."""
 
@@ -75,6 +85,67 @@ def test_an_order_says_what_the_leg_says():
 )
 def test_an_order_expires_one_second_after_its_receive_time_rounded_up(recv_time_ms, expiration_s):
     assert ORDER_BUILDER.order_of(plan_to_build(recv_time_ms), "ab", "eth").expiration_s == expiration_s
+
+
+def test_orders_that_take_have_the_digests_that_they_always_had():
+    """As they were before an order could rest."""
+    plan = plan_to_build()
+    closes = msgspec.structs.replace(leg(4, "0.042", "2759.6"), kind="ioc", reduce_only=True)
+    built = [(plan, "eth"), (plan, "sol"), (plan_to_build(eth=closes), "eth")]
+    assert [
+        ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(one, digest(one), name)) for one, name in built
+    ] == [
+        "0x96f7649959f3cafa1e62e36b4490055d0b3e6fd7ec0e752c8dad62b20895d77d",
+        "0xff586ce95e349831e8e7022ce0b0a8546f30b0882fbb8eec5ad8695ead1ff005",
+        "0x22b7f90aa2465bd21c07a96499930b927d39e8848fbd65a0134ad2e6d51a3204",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recv_time_ms", "rest", "expiration_s"),
+    [
+        (1_790_000_002_001, 15_000, 1_790_000_017),
+        (1_790_000_002_999, 15_000, 1_790_000_017),
+        (1_790_000_002_000, 15_000, 1_790_000_017),
+        (1_790_000_002_999, 1_000, 1_790_000_003),
+        (1_790_000_002_000, 1, 1_790_000_002),
+    ],
+)
+def test_an_order_that_rests_expires_with_its_plans_last_trade_rounded_down(recv_time_ms, rest, expiration_s):
+    plan = quote_to_build(recv_time_ms, rest)
+    order = ORDER_BUILDER.order_of(plan, "ab", "eth")
+    assert order.expiration_s == expiration_s
+    assert recv_time_of(order.nonce) <= order.expiration_s * 1000 <= plan.last_trade_ms
+    assert unpack(order.appendix) == Appendix("post_only")
+
+
+TAKES_TOO = msgspec.structs.replace(leg(4, "0.042", "2756.8"), kind="post_only")
+
+
+@pytest.mark.parametrize(
+    ("plan", "name", "says"),
+    [
+        (plan_to_build(eth=TAKES_TOO), "eth", "the plan does not say that its eth order rests"),
+        (quote_to_build(leg="sol"), "eth", "the plan does not say that its eth order rests"),
+        (quote_to_build(1_790_000_002_001, 0), "eth", "expires before its receive window has ended"),
+        (quote_to_build(1_790_000_002_001, 998), "eth", "expires before its receive window has ended"),
+        (quote_to_build(rest=REST_MAX_MS + 1), "eth", "15001 ms beyond its receive window, at most 15000"),
+    ],
+)
+def test_an_order_rests_only_as_its_plan_says(plan, name, says):
+    with pytest.raises(ValueError, match=says):
+        ORDER_BUILDER.order_of(plan, "ab", name)
+
+
+def test_an_order_that_rests_and_only_reduces_is_refused_before_it_is_signed():
+    """The venue refuses it with 2067: only takers can be reduce-only."""
+    plan = quote_to_build()
+    both = msgspec.structs.replace(plan.eth, reduce_only=True)
+    with pytest.raises(ValueError, match=r"ETH-PERP: .*2067"):
+        CAREFUL.order_of(msgspec.structs.replace(plan, eth=both), "ab", "eth")
+    order = CAREFUL.order_of(plan, "ab", "eth")
+    with pytest.raises(ValueError, match=r"ETH-PERP: .*2067"):
+        CAREFUL.sign(msgspec.structs.replace(order, appendix=3585))
 
 
 @pytest.mark.parametrize("kind", ["fok", "ioc"])

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from messages.units import Base, Price
+from messages.wire import digest as digest_of_plan
 from tests.thinned import thinned
 from tests.venue.nado.appendices import Appendix, pack, unpack
+from tests.venue.nado.test_order_builder import ORDER_BUILDER, SENDER, quote_to_build
 from venue.nado.signing import (
     Signer,
     cancellation_digest,
@@ -307,3 +309,28 @@ def test_the_sdks_own_client_would_sign_the_same_order(sdk, chain):
     digest = order_digest(order, chain)
     assert client.get_order_digest(params, 4) == "0x" + digest.hex()
     assert client._sign(sdk.NadoExecuteType.PLACE_ORDER, params.dict(), 4) == Signer(key).sign(digest)
+
+
+def test_the_sdks_own_client_would_sign_the_same_order_that_rests(sdk):
+    """Its appendix and its expiration are the SDK's own, so the digest by which it is cancelled is, too."""
+    opts = sdk.EngineClientOpts(
+        url="http://127.0.0.1:1/v1",
+        signer=sdk.Account.from_key(b"\x11" * 32),
+        chain_id=57073,
+        endpoint_addr="0x" + "05" * 20,
+    )
+    client = sdk.EngineClient(opts)
+    for case, dice in cases("quote", 20):
+        plan = quote_to_build(1_790_000_000_000 + dice.randrange(10_000), dice.randrange(1_000, 15_001))
+        with repeatable(case, plan):
+            signed = ORDER_BUILDER.sign(ORDER_BUILDER.order_of(plan, digest_of_plan(plan), "eth"))
+            params = sdk.OrderParams(
+                sender=SENDER,
+                priceX18=int(plan.eth.limit),
+                amount=int(plan.eth.amount),
+                expiration=plan.last_trade_ms // 1000,
+                nonce=sdk.gen_order_nonce(plan.recv_time_ms, signed.order.nonce % 2**20),
+                appendix=sdk.build_appendix(sdk.OrderType.POST_ONLY),
+            )
+            assert client.get_order_digest(params, 4) == signed.digest
+            assert client._sign(sdk.NadoExecuteType.PLACE_ORDER, params.dict(), 4) == signed.signature
