@@ -16,7 +16,6 @@ from commands.output.events import (
     BeginEvent,
     BookLine,
     BooksEvent,
-    BudgetLine,
     ClockEvent,
     ClosedEvent,
     CycleEvent,
@@ -32,7 +31,6 @@ from commands.output.events import (
     NoteEvent,
     OrderLine,
     PlacedEvent,
-    QueueLine,
     ResolvedEvent,
     RulesEvent,
     RunEvent,
@@ -191,10 +189,8 @@ def _ended(report: Report) -> dict[str, Any]:
 
 def _gauges(read: RunGauges) -> dict[str, Any]:
     return {
-        "queues": tuple(QueueLine(each.name, each.waiting, each.size) for each in read.queues),
-        "budgets": tuple(
-            BudgetLine(each.name, each.window_ms, each.spent, each.allowed) for each in read.budgets
-        ),
+        "queues": read.queues,
+        "budgets": read.budgets,
         "exposure_usd": text_of(read.exposure),
         "marked_imbalance_bps": text_of(read.marked_imbalance),
         "planned_imbalance_bps": text_of(read.planned_imbalance),

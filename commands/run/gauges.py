@@ -3,7 +3,8 @@
 from typing import Any
 
 from actors.risk.limits import marked
-from commands.output.gauges import BudgetGauge, QueueGauge, RunGauges
+from commands.output.events import BudgetLine, QueueLine
+from commands.output.gauges import RunGauges
 from commands.screen.view import RunView
 from commands.screen.view_parts import marked_exposure
 from messages.lifecycle import Totals
@@ -18,8 +19,8 @@ def gauges_of(view: RunView, machine: Machine) -> RunGauges:
     totals = held.totals if held else Totals()
     exposed = marked_exposure(held, view.quote)
     return RunGauges(
-        queues=tuple(QueueGauge(box.name, box.backlog, box.size) for box in boxes),
-        budgets=tuple(BudgetGauge(*each) for each in machine.world.venue.budgets()),
+        queues=tuple(QueueLine(box.name, box.backlog, box.size) for box in boxes),
+        budgets=tuple(BudgetLine(*each) for each in machine.world.venue.budgets()),
         exposure=exposed[0] if exposed else None,
         marked_imbalance=marked(held, view.quote) if exposed and held and view.quote else None,
         planned_imbalance=view.planned,

@@ -3,8 +3,8 @@
 import msgspec
 
 from commands.output.ending import Report
-from commands.output.events import BeginEvent, LostEvent, RunEvent, StandingEvent
-from commands.output.gauges import BudgetGauge, QueueGauge, RunGauges
+from commands.output.events import BeginEvent, BudgetLine, LostEvent, QueueLine, RunEvent, StandingEvent
+from commands.output.gauges import RunGauges
 from commands.output.published import event_of
 from commands.output.said import SaidLine
 from commands.output.standing import Shown, standing_facts
@@ -78,8 +78,8 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
     SaidLine(7, Ms(START_MS), 4, "plan 2.7 aborted, NOT_CONNECTED: 0 orders sent", True, "plan"),
     quote(),
     RunGauges(
-        (QueueGauge("supervisor", 0, 1_024), QueueGauge("ledger", 3, 4_096)),
-        (BudgetGauge("executes", 10_000, 4, 100),),
+        (QueueLine("supervisor", 0, 1_024), QueueLine("ledger", 3, 4_096)),
+        (BudgetLine("executes", 10_000, 4, 100),),
         Quote.of("-0.27"),
         Bps.of("2.7"),
         Bps.of("2.4"),
