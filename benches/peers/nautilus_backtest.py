@@ -18,6 +18,7 @@ import time
 from datetime import timedelta
 from decimal import Decimal
 
+from nautilus_perpetuals import VENUE, perpetual
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.config import BacktestEngineConfig, LoggingConfig
 from nautilus_trader.model.currencies import ETH, SOL, USDT
@@ -30,41 +31,16 @@ from nautilus_trader.model.enums import (
     OrderSide,
     TimeInForce,
 )
-from nautilus_trader.model.identifiers import InstrumentId, Symbol, TradeId, TraderId, Venue
-from nautilus_trader.model.instruments import CryptoPerpetual
+from nautilus_trader.model.identifiers import TradeId, TraderId
 from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.trading.strategy import Strategy
 
-VENUE = Venue("NADO")
 TARGET = Decimal(1000)
 LEVELS = 10
 
 
-def perpetual(base, currency, price_precision, size_precision, size_step):  # type: ignore[no-untyped-def]
-    """ETH-PERP or SOL-PERP with Nado's tick; sizes as fine as the recording's."""
-    tick = f"{10**-price_precision:.{price_precision}f}"
-    return CryptoPerpetual(
-        instrument_id=InstrumentId(Symbol(f"{base}-PERP"), VENUE),
-        raw_symbol=Symbol(f"{base}-PERP"),
-        base_currency=currency,
-        quote_currency=USDT,
-        settlement_currency=USDT,
-        is_inverse=False,
-        price_precision=price_precision,
-        size_precision=size_precision,
-        price_increment=Price.from_str(tick),
-        size_increment=Quantity.from_str(size_step),
-        margin_init=Decimal("0.05"),
-        margin_maint=Decimal("0.03"),
-        maker_fee=Decimal("0.0001"),
-        taker_fee=Decimal("0.00035"),
-        ts_event=0,
-        ts_init=0,
-    )
-
-
-ETH_PERP = perpetual("ETH", ETH, 1, 4, "0.0001")
-SOL_PERP = perpetual("SOL", SOL, 2, 2, "0.01")
+ETH_PERP = perpetual("ETH", ETH, 1, 4)
+SOL_PERP = perpetual("SOL", SOL, 2, 2)
 PERPETUALS = {"ETH-PERP": ETH_PERP, "SOL-PERP": SOL_PERP}
 STEPS = {ETH_PERP.id: Decimal("0.001"), SOL_PERP.id: Decimal("0.1")}
 """What orders are rounded to: Nado's size steps."""

@@ -16,6 +16,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+from nautilus_perpetuals import VENUE, perpetual
 from nautilus_trader.adapters.sandbox.config import SandboxExecutionClientConfig
 from nautilus_trader.adapters.sandbox.execution import SandboxExecutionClient
 from nautilus_trader.adapters.sandbox.factory import SandboxLiveExecClientFactory
@@ -30,46 +31,20 @@ from nautilus_trader.config import (
 from nautilus_trader.live.data_client import LiveMarketDataClient
 from nautilus_trader.live.factories import LiveDataClientFactory
 from nautilus_trader.live.node import TradingNode
-from nautilus_trader.model.currencies import ETH, SOL, USDT
+from nautilus_trader.model.currencies import ETH, SOL
 from nautilus_trader.model.data import QuoteTick
 from nautilus_trader.model.enums import OrderSide, TimeInForce
-from nautilus_trader.model.identifiers import ClientId, InstrumentId, Symbol, TraderId, Venue
-from nautilus_trader.model.instruments import CryptoPerpetual
+from nautilus_trader.model.identifiers import ClientId, TraderId
 from nautilus_trader.model.objects import Price, Quantity
 from nautilus_trader.trading.strategy import Strategy
 
-VENUE = Venue("NADO")
 CONNECT_S = 4.0
 TARGET = Decimal(1000)
 GIVEN: dict[str, int] = {"quote": 0}
 SUBMITTED: list[int] = []
 
 
-def perpetual(base, currency, price_precision, size_precision):  # type: ignore[no-untyped-def]
-    """ETH-PERP or SOL-PERP with Nado's tick and step."""
-    tick, step = f"{10**-price_precision:.{price_precision}f}", f"{10**-size_precision:.{size_precision}f}"
-    return CryptoPerpetual(
-        instrument_id=InstrumentId(Symbol(f"{base}-PERP"), VENUE),
-        raw_symbol=Symbol(f"{base}-PERP"),
-        base_currency=currency,
-        quote_currency=USDT,
-        settlement_currency=USDT,
-        is_inverse=False,
-        price_precision=price_precision,
-        size_precision=size_precision,
-        price_increment=Price.from_str(tick),
-        size_increment=Quantity.from_str(step),
-        min_quantity=Quantity.from_str(step),
-        margin_init=Decimal("0.05"),
-        margin_maint=Decimal("0.03"),
-        maker_fee=Decimal("0.0001"),
-        taker_fee=Decimal("0.00035"),
-        ts_event=0,
-        ts_init=0,
-    )
-
-
-ETH_PERP, SOL_PERP = perpetual("ETH", ETH, 1, 3), perpetual("SOL", SOL, 2, 1)
+ETH_PERP, SOL_PERP = perpetual("ETH", ETH, 1, 3, least=True), perpetual("SOL", SOL, 2, 1, least=True)
 
 
 def timed(self, command, submit=SandboxExecutionClient.submit_order):  # type: ignore[no-untyped-def]
