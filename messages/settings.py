@@ -2,7 +2,8 @@
 (`commands/config/effective.py` makes it from TOML, flags and defaults).
 
 Each key is declared here and nowhere else: its type, its default, one sentence that says what it does, how it
-is written, and its least and greatest value. `commands/config/keys.py` reads all of that, so
+is written, and its least and greatest value; those of `[execution]` in `messages/execution_settings.py`.
+`commands/config/keys.py` reads all of that, so
 `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
 """
 
@@ -11,6 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from messages.config_key import ConfigKey
+from messages.execution_settings import Execution
 from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Ms, Quote, Rate
 
 HUNDRED_PERCENT = 10_000 * ONE
@@ -24,41 +27,6 @@ RECV_LEFT_MS = 1_000
 """Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can
 never trade.
 """
-
-
-class ConfigKey(msgspec.Struct, frozen=True):
-    """What stands beside a key of the configuration, and everything that is ever said about it.
-
-    The bounds are both allowed and in the value's own integers (None: no bound). How the value is written
-    follows from its type; `form` names another way where one type is written in several.
-    """
-
-    sentence: str
-    """What it does."""
-    least: int | None = None
-    greatest: int | None = None
-    form: Literal[
-        "",
-        "percent",
-        "factor",
-        "ratio",
-        "bytes",
-        "subaccount",
-        "owner",
-        "key",
-        "folder",
-        "times",
-        "amounts",
-        "address",
-        "secret",
-        "chat",
-        "url",
-        "command",
-    ] = ""
-    remark: str = ""
-    """What its unit does not say: `per leg`."""
-    live: bool = False
-    """Must a run with real money be told it? Then no number that was chosen for the demo ever trades it."""
 
 
 class WhenUnbalanced(msgspec.Struct, frozen=True):
@@ -597,6 +565,15 @@ class Settings(msgspec.Struct, frozen=True):
         Ms,
         ConfigKey("The same while the outcome of an order is unknown.", 1, 600_000),
     ] = Ms(6000)
+    legging_quote: Annotated[
+        Ms,
+        ConfigKey(
+            "The same of a cycle with orders that rest (execution): what of them has traded waits for its"
+            " hedge.",
+            1,
+            600_000,
+        ),
+    ] = Ms(6000)
     max_repair_steps: Annotated[
         int,
         ConfigKey(
@@ -700,6 +677,7 @@ class Settings(msgspec.Struct, frozen=True):
         ),
     ] = ""
     enter_when: EnterWhen = EnterWhen()
+    execution: Execution = Execution()
     limits: Limits = Limits()
     guard: Guard = Guard()
     venue: VenueSettings = VenueSettings()

@@ -26,6 +26,9 @@ X18_LIMIT = 2**127
 Ms = NewType("Ms", int)
 """Milliseconds: a duration, or a moment since the Unix epoch, as the name of the field says."""
 
+Ticks = NewType("Ticks", int)
+"""A count of price ticks: how large one is the venue says, for each product."""
+
 Ns = NewType("Ns", int)
 """Nanoseconds since the Unix epoch."""
 

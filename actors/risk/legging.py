@@ -1,17 +1,22 @@
-"""The two budgets for being unhedged, each a time x the larger leg (USD x seconds).
+"""The budgets for being unhedged, each a time x the larger leg (USD x seconds).
 
 `legging_known` is for a repair under way: everybody knows what is held. `legging_unknown` is for doubt: an
 order nobody answered for is waited for, at most its receive window, because trading against it could double
-it. One doubtful order puts the whole cycle into the larger class.
+it. `legging_quote` is for cycles whose orders may rest (`[execution]`): what of one has traded waits for its
+hedge, or for being large enough to be hedged. One doubtful order puts the whole cycle into the larger class.
 
 A cycle over its budget is not repaired any further but closed, and when it is flat the run halts
 (LEGGING_BUDGET): something is wrong that a person should look at before the next pair is entered. What counts
 as unhedged: `actors/ledger/exposure.py`.
 """
 
+from typing import Literal
+
 from messages.lifecycle import Held, Legging
 from messages.settings import Settings
 from messages.units import Ms, Quote
+
+BudgetClass = Literal["legging_known", "legging_unknown", "legging_quote"]
 
 
 def spent(held: Held, now_ms: int) -> Quote:
@@ -25,9 +30,19 @@ def allowed(leg: Quote, class_ms: Ms) -> Quote:
     return Quote(leg * class_ms // 1000)
 
 
+def budget_class(legging: Legging, settings: Settings) -> tuple[BudgetClass, Ms]:
+    """The key by which this cycle is judged, and its time."""
+    rests = settings.execution.rests
+    if legging.doubted and not (rests and settings.legging_quote > settings.legging_unknown):
+        return "legging_unknown", settings.legging_unknown
+    if rests:
+        return "legging_quote", settings.legging_quote
+    return "legging_known", settings.legging_known
+
+
 def budget(legging: Legging, settings: Settings) -> Quote:
     """USD x seconds that this cycle may use up."""
-    return allowed(legging.leg, settings.legging_unknown if legging.doubted else settings.legging_known)
+    return allowed(legging.leg, budget_class(legging, settings)[1])
 
 
 def over_budget(held: Held, settings: Settings, now_ms: int) -> bool:

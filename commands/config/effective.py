@@ -25,6 +25,7 @@ from commands.config.keys import (
     MAINTENANCE,
     complaints,
     least_dead_man,
+    least_legging_quote,
     remark,
     rooms_for,
     sign_remark,
@@ -292,6 +293,7 @@ def _derived(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dic
     grown: list[tuple[str, int, str]] = [
         # before recv_time is over nobody can say that a run is dead
         ("guard.dead_man", least_dead_man(settings), "recv_time"),
+        ("legging_quote", least_legging_quote(settings), "execution.lean_wait"),
         ("limits.max_leg_notional", max(rooms), "target"),
         ("limits.max_gross", sum(rooms), "target"),
     ]

@@ -25,6 +25,7 @@ from commands.config.units_text import (
     Share,
     Switch,
     Text,
+    TickCount,
     Unbalanced,
     Usd,
     UsdOrNever,
@@ -35,17 +36,17 @@ from commands.config.units_text import (
 )
 from commands.config.windows_text import DailyWindows, WeeklyWindows
 from messages.amounts import usd
+from messages.config_key import ConfigKey
 from messages.ranges import least_of
 from messages.settings import (
     HUNDRED_PERCENT,
     RECV_LEFT_MS,
-    ConfigKey,
     DailyWindow,
     Settings,
     WeeklyWindow,
     WhenUnbalanced,
 )
-from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Ms, Quote, Rate, legs_of
+from messages.units import DOLLAR_NEUTRAL, ONE, Bps, Ms, Quote, Rate, Ticks, legs_of
 
 FORMS: Mapping[str, type[Text]] = {
     "percent": Percent,
@@ -110,6 +111,7 @@ TYPES: Mapping[object, type[Text]] = {
     Bps: Points,
     Rate: Share,
     Ms: Duration,
+    Ticks: TickCount,
     bool: Switch,
     int: Count,
     int | None: Cycles,
@@ -268,6 +270,7 @@ def _contradictions(settings: Settings) -> Iterator[Complaint]:
         yield "limits.max_gross", saying, Usd.write(Quote(sum(rooms)))
     yield from _hold_contradictions(settings, said)
     yield from _page_contradictions(settings, said)
+    yield from _quote_contradictions(settings, said)
     if settings.guard.dead_man < least_dead_man(settings):
         saying = (
             f"{said['guard.dead_man']} is less than recv_time = {said['recv_time']} and 2 s: orders may still"
@@ -305,6 +308,34 @@ def _hold_contradictions(settings: Settings, said: Mapping[str, object]) -> Iter
         yield "hold_for_funding", saying, None
     if settings.min_hold > least_of(settings.hold):
         yield "min_hold", f"{said['min_hold']} is longer than hold = {said['hold']} may be", None
+
+
+def _quote_contradictions(settings: Settings, said: Mapping[str, object]) -> Iterator[Complaint]:
+    """Those about orders that rest, where any does."""
+    execution, limits = settings.execution, settings.limits
+    if execution.leans and settings.legging_quote < least_legging_quote(settings):
+        saying = (
+            f"{said['legging_quote']} is less than execution.lean_wait = {said['execution.lean_wait']} and"
+            f" legging_known = {said['legging_known']}: for so long lean leaves a leg unhedged"
+        )
+        yield "legging_quote", saying, Duration.write(least_legging_quote(settings))
+    if execution.entry != "taker-taker" and execution.give_up >= settings.max_wait:
+        saying = (
+            f"{said['execution.give_up']} is not less than max_wait = {said['max_wait']}: the run would end"
+            " while its first entry is quoted"
+        )
+        yield "execution.give_up", saying, Duration.write(settings.max_wait // 2)
+    if execution.exit != "taker-taker" and settings.hold + execution.exit_take > limits.max_hold:
+        saying = (
+            f"{said['execution.exit_take']} after hold = {said['hold']} is longer than limits.max_hold ="
+            f" {said['limits.max_hold']}"
+        )
+        yield "execution.exit_take", saying, None
+
+
+def least_legging_quote(settings: Settings) -> Ms:
+    """A hedge may rest for all of `lean_wait`, and it takes as long as any repair then."""
+    return Ms(settings.execution.lean_wait + settings.legging_known if settings.execution.leans else 1)
 
 
 def least_dead_man(settings: Settings) -> Ms:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from messages.ranges import MsRange, QuoteRange, is_range
 from messages.settings import WhenUnbalanced, utc_text
-from messages.units import ONE, Bps, Ms, Quote, Rate
+from messages.units import ONE, Bps, Ms, Quote, Rate, Ticks
 
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,_]\d{3})+)(?:\.\d+)?")
@@ -414,6 +414,15 @@ class Bytes(Measure):
     name = "a size of files"
     value_type = int
     units: ClassVar[Mapping[str, int]] = {"GB": 10**9, "MB": 10**6, "kB": 10**3, "B": 1}
+
+
+class TickCount(Measure):
+    """A count of price ticks."""
+
+    name = "a count of ticks"
+    value_type = Ticks
+    units: ClassVar[Mapping[str, int]] = {"ticks": 1}
+    also: ClassVar[Mapping[str, int]] = {"tick": 1}
 
 
 class Count(Text):

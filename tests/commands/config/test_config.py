@@ -25,6 +25,7 @@ from commands.config.effective import (
 from commands.config.keys import KEYS, complaints, written
 from commands.parser import parser_tree
 from commands.setup.worst_case import worst_case
+from messages.execution_settings import Execution
 from messages.ranges import MsRange, QuoteRange, least_of
 from messages.settings import (
     AlertSettings,
@@ -38,7 +39,7 @@ from messages.settings import (
     WeeklyWindow,
     WhenUnbalanced,
 )
-from messages.units import ONE, Bps, Ms, Quote, Rate, legs_of
+from messages.units import ONE, Bps, Ms, Quote, Rate, Ticks, legs_of
 from tests.actors.fakes import RULES
 
 
@@ -110,7 +111,9 @@ def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
         value = getattr(Settings(), field.name)
         inner = (
             value.__struct_fields__
-            if isinstance(value, AlertSettings | EnterWhen | Limits | Guard | VenueSettings | Files)
+            if isinstance(
+                value, AlertSettings | EnterWhen | Execution | Limits | Guard | VenueSettings | Files
+            )
             else None
         )
         names |= {f"{field.name}.{each}" for each in inner} if inner else {field.name}
@@ -287,6 +290,47 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_a_cure(
     assert error.cure
 
 
+@pytest.mark.parametrize(
+    ("key", "typed", "wanted"),
+    [
+        ("execution.entry", {"execution.entry": "maker"}, "not one of taker-taker, maker-taker, lean"),
+        ("execution.slop", {"execution.slop": "3"}, 'write execution.slop = "3 ticks"'),
+        ("execution.slop", {"execution.slop": "1.5 ticks"}, "more digits than can be kept"),
+        ("execution.slop", {"execution.slop": "3 bps"}, "is not a count of ticks: the unit is ticks"),
+        ("execution.payup", {"execution.payup": "1001 ticks"}, "must be at most 1000 ticks"),
+        (
+            "legging_quote",
+            {"execution.exit": "lean", "legging_quote": "30 s"},
+            "legging_quote: 30 s is less than execution.lean_wait = 30 s and legging_known = 500 ms",
+        ),
+        (
+            "execution.give_up",
+            {"execution.entry": "lean", "max_wait": "15 s"},
+            "execution.give_up: 15 s is not less than max_wait = 15 s",
+        ),
+        (
+            "execution.exit_take",
+            {"execution.exit": "maker-taker", "hold": "24 h"},
+            "execution.exit_take: 1 min after hold = 24 h is longer than limits.max_hold = 24 h",
+        ),
+    ],
+)
+def test_what_orders_that_rest_are_told_is_refused_where_it_makes_no_sense(
+    key: str, typed: dict[str, str], wanted: str
+) -> None:
+    error = refused(None, None, **{name.replace(".", "__"): text for name, text in typed.items()})
+    assert wanted in error.sentence
+    assert error.key == key
+    assert error.cure
+
+
+def test_the_budget_of_quotes_that_nobody_wrote_leaves_room_for_a_hedge_that_rests() -> None:
+    """0.5 s as for any repair, after the 30 s that it may rest."""
+    plain, leans = (load(None, {}, {"execution.entry": text}) for text in ("maker-taker", "lean"))
+    assert (plain.settings.legging_quote, leans.settings.legging_quote) == (Ms(6_000), Ms(30_500))
+    assert leans.origins["legging_quote"] == "default, grown with execution.lean_wait"
+
+
 def test_an_unknown_environment_variable_is_refused_by_name() -> None:
     with pytest.raises(
         ConfigError,
@@ -410,6 +454,8 @@ def test_a_number_with_an_exponent_is_said_to_be_one() -> None:
 amounts = st.integers(1, 10**26).map(Quote)
 small_parts = st.integers(1, 1_000 * ONE).map(Bps)
 spans = st.integers(1, 600_000).map(Ms)
+policies = ("taker-taker", "maker-taker", "lean")
+ticks = st.integers(0, 1_000).map(Ticks)
 unbalanced = st.one_of(
     st.just(WhenUnbalanced()),
     st.integers(9_000 * ONE, 9_999 * ONE).map(lambda accept: WhenUnbalanced("accept", accept=Bps(accept))),
@@ -444,6 +490,7 @@ def configurations(draw: st.DrawFn) -> Settings:
         st.just(Rate(ONE)) | st.integers(2_000, 50_000).map(lambda parts: Rate(parts * ONE // 10_000))
     )
     legs = legs_of(target, ratio)
+    max_wait = draw(st.integers(1_001, 600_001))
     return Settings(
         target=target,
         planning_margin=Bps(margin),
@@ -463,12 +510,13 @@ def configurations(draw: st.DrawFn) -> Settings:
         stop_loss=draw(st.none() | small_parts),
         hold_for_funding=Ms(draw(st.integers(0, 10**6))),
         pause=draw(times),
-        max_wait=draw(st.integers(1_000, 10**9).map(Ms)),
+        max_wait=Ms(max_wait),
         max_slippage=draw(small_parts),
         recv_time=Ms(recv),
         ready_deadline=Ms(draw(st.integers(1, recv - 1_001))),
-        legging_known=draw(spans),
+        legging_known=Ms(draw(st.integers(1, 300_000))),
         legging_unknown=draw(spans),
+        legging_quote=Ms(600_000),
         max_repair_steps=draw(st.integers(0, 10)),
         flatten_steps=tuple(steps),
         venue_patience=draw(spans),
@@ -483,6 +531,19 @@ def configurations(draw: st.DrawFn) -> Settings:
             max_spread=draw(st.none() | small_parts),
             hours_utc=draw(st.lists(hours, max_size=3).map(tuple)),
             funding_over=draw(st.none() | st.integers(0, 400 * ONE).map(Bps)),
+        ),
+        execution=Execution(
+            entry=draw(st.sampled_from(policies)),
+            exit=draw(st.sampled_from(policies)),
+            quote_leg=draw(st.sampled_from(("eth", "sol", "auto"))),
+            quote_when=draw(st.sampled_from(("fresh", "always"))),
+            slop=draw(ticks),
+            give_up=Ms(draw(st.integers(1_000, max_wait - 1))),
+            after_give_up=draw(st.sampled_from(("skip", "take"))),
+            exit_take=Ms(draw(st.integers(1_000, 10**6))),
+            payup=draw(ticks),
+            lean_wait=Ms(draw(st.integers(100, 300_000))),
+            lean_stop=draw(small_parts),
         ),
         limits=Limits(
             max_leg_notional=Quote(max(legs) + draw(st.integers(0, ONE))),

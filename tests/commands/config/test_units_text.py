@@ -18,6 +18,7 @@ from commands.config.units_text import (
     Points,
     Share,
     Text,
+    TickCount,
     Unbalanced,
     Usd,
     UsdOrNever,
@@ -28,7 +29,7 @@ from commands.config.units_text import (
 from commands.config.windows_text import DailyWindows, WeeklyWindows
 from messages.ranges import MsRange, QuoteRange
 from messages.settings import WhenUnbalanced
-from messages.units import ONE, Bps, Ms, Quote, Rate
+from messages.units import ONE, Bps, Ms, Quote, Rate, Ticks
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,8 @@ from messages.units import ONE, Bps, Ms, Quote, Rate
         (UsdOrRange, "$900-$1100", QuoteRange(900 * ONE, 1100 * ONE)),
         (UsdOrRange, "1k-2k USD", QuoteRange(1000 * ONE, 2000 * ONE)),
         (UsdOrRange, "1000 USD", Quote(1000 * ONE)),
+        (TickCount, "3 ticks", Ticks(3)),
+        (TickCount, "1 tick", Ticks(1)),
         (UsdOrNever, "1k USD", Quote(1000 * ONE)),
         (UsdOrNever, "never", None),
         (UtcTime, "2026-12-01 18:00", Ms(1_796_148_000_000)),
@@ -100,6 +103,8 @@ def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, 
 @pytest.mark.parametrize(
     ("kind", "text", "code"),
     [
+        (TickCount, "3", "NO_UNIT"),
+        (TickCount, "0.5 ticks", "TOO_FINE"),
         (UsdOrNever, "1000", "NO_UNIT"),
         (DurationOrRange, "9-3 min", "ENDS_SWAPPED"),
         (DurationOrRange, "3-9", "NO_UNIT"),
