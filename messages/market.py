@@ -58,6 +58,8 @@ class ProductRead(msgspec.Struct, frozen=True, omit_defaults=True):
     status: str
     taker_fee: Rate | None = None
     """The account's own tier (`fee_rates`), of the notional."""
+    maker_fee: Rate | None = None
+    """The same, of an order that rests; < 0: a rebate."""
 
     def text(self) -> str:
         """In a person's words."""

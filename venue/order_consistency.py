@@ -5,8 +5,8 @@ to the last digit (it was signed), so a fill, an update or an archive's record o
 a reading of the account can only be held against itself.
 
     product, side, size, original, pieces    of the quantity: it is not counted, RESOLVE finds out
-    limit, price, time                       of price and time: the same, but the quantity counts as soon as
-                                             the position confirms it
+    limit, price, role, time                 of price and time, and of who took from whom: the same, but the
+                                             quantity counts as soon as the position confirms it
     fee                                      of the fee alone: all else counts at once, with the usual fee
                                              until the archive has confirmed one
 
@@ -23,8 +23,10 @@ from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Resolv
 from messages.sizing import SizingPlan
 from messages.units import ONE, Base, Quote, notional
 
-Name = Literal["product", "side", "size", "original", "pieces", "limit", "price", "fee", "time", "remaining"]
-OF_MONEY: frozenset[Name] = frozenset({"limit", "price", "fee", "time"})
+Name = Literal[
+    "product", "side", "size", "original", "pieces", "limit", "price", "role", "fee", "time", "remaining"
+]
+OF_MONEY: frozenset[Name] = frozenset({"limit", "price", "role", "fee", "time"})
 
 BETTER_BPS = 2_000
 """A price may be better than the limit by so much. Markets that move further within a receive window
@@ -41,6 +43,8 @@ ENTRY_TIER = 35 * ONE // 100_000
 """The documented taker rate of the entry tier: what stands in for a fee that cannot be believed where
 nobody knows the account's rate.
 """
+ENTRY_MAKER_TIER = ONE // 10_000
+"""The same for an order that rests."""
 CLOCK_MS = 2_000
 """How far a time may lie outside of the order's life: the venue's clock is not quite ours, and the
 archive's times are whole seconds.
@@ -49,32 +53,43 @@ ROUNDING = 10**9
 """An average price is known to one part in so many: it was divided, multiplied and cut off on the way."""
 
 
-class Charges(msgspec.Struct, frozen=True):
-    """How a taker of one product is charged: `rate` of the notional (x18), and at least of `least` USD (x18)
-    per order.
+class Charges(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an order of one product is charged: `rate` of the notional (x18), and at least of `least` USD (x18)
+    per order. As the rules tell it that is a taker's, and `maker` the rate of an order that rests.
 
     A seller pays rate x notional, a buyer rate / (1 - rate) x notional (the exchange's contracts,
-    `applyFee`).
+    `applyFee`). Below 0 it is a rebate.
     """
 
     rate: int
     least: int
+    maker: int | None = None
+    """None: not known."""
 
     def of(self, quote: int, *, sale: bool) -> int:
         """The fee of an order that has traded for `quote` USD (x18, unsigned)."""
         metered = max(quote, self.least)
         return metered * self.rate // ONE if sale else metered * self.rate // (ONE - self.rate)
 
+    def of_maker(self) -> "Charges | None":
+        """What an order that rests is charged: only takers pay for a minimum. None: not known."""
+        return None if self.maker is None else Charges(self.maker, 0)
+
 
 class SignedTerms(NamedTuple):
-    """What was signed. `decided_ms` 0: not known here. `charges`: None where nobody knows them."""
+    """What was signed. `decided_ms` 0: not known here. `charges`: what this order is charged, None where
+    nobody knows.
+    """
 
     product_id: int
     amount: int
     limit: int
-    recv_time_ms: int
+    last_trade_ms: int
+    """Venue time after which it cannot trade."""
     decided_ms: int = 0
     charges: Charges | None = None
+    rests: bool = False
+    """Is it post-only? Then it trades at its limit and never takes; all others take and never rest."""
 
     @classmethod
     def of_plan(
@@ -82,12 +97,22 @@ class SignedTerms(NamedTuple):
     ) -> "SignedTerms":
         """One leg of a plan, at the account's `charges` where they are known."""
         order = plan.leg(leg)
-        return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms, charges)
+        rests = order.kind == "post_only"
+        if rests and charges is not None:
+            charges = charges.of_maker()
+        bounds = plan.last_trade_ms, plan.decided_ms
+        return cls(order.product_id, order.amount, order.limit, *bounds, charges, rests)
 
     @classmethod
     def of_doubt(cls, doubt: Doubt) -> "SignedTerms":
         """An order in doubt as RESOLVE knows it: no time of decision, no charges."""
-        return cls(doubt.product_id, doubt.amount, doubt.limit, doubt.recv_time_ms)
+        return cls(
+            doubt.product_id,
+            doubt.amount,
+            doubt.limit,
+            doubt.last_trade_ms,
+            rests=doubt.rests_until_ms > 0,
+        )
 
 
 class Mismatch(NamedTuple):
@@ -161,6 +186,9 @@ def _beyond(terms: SignedTerms, price: int) -> str:
 
 def _too_good(terms: SignedTerms, price: int) -> str:
     better = terms.limit - price if terms.amount > 0 else price - terms.limit
+    if terms.rests:  # matching is at the resting order's price
+        words = f"at {_text(price)}, an order that rests trades at its limit of {_text(terms.limit)}"
+        return words if better > terms.limit // ROUNDING + 1 else ""
     too_good = better * 10_000 > terms.limit * BETTER_BPS
     return (
         f"at {_text(price)}, better than the limit of {_text(terms.limit)} by more than {BETTER_BPS // 100} %"
@@ -169,20 +197,33 @@ def _too_good(terms: SignedTerms, price: int) -> str:
     )
 
 
-def _unlikely(charges: Charges | None, quote: int, fee: int, *, before: int = 0) -> str:
+def _role(terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> str:
+    """The engine matches what is post-only as a maker alone, and IOC and FOK as takers alone. Of a piece that
+    is known, fee included, the role changes nothing any more.
+    """
+    if fill.is_taker != terms.rests or any(same_fill(other, fill) for other in known):
+        return ""
+    return (
+        "an order that is post-only has taken" if terms.rests else "an order that cannot rest was a maker's"
+    )
+
+
+def _unlikely(terms: SignedTerms, quote: int, fee: int, *, before: int = 0) -> str:
     """What is wrong with a fee, in words. `before`: about what the order had traded for until then, USD x18,
     unsigned.
 
     What was charged on the minimum with the first piece is free in those after it, as long as they are within
     it; and it is not certain that every order is charged the minimum. So a fee may be small there, but never
-    below what the notional beyond the minimum comes to.
+    below what the notional beyond the minimum comes to. A rebate may be larger, by the same factor.
     """
-    words = f"a fee of {_text(fee)} on {_text(abs(quote))}"
+    words, charges = f"a fee of {_text(fee)} on {_text(abs(quote))}", terms.charges
     if charges is None:
         return words if abs(fee) > abs(quote) * FEE_BPS // 10_000 + FEE_FREE else ""
     free = max(0, charges.least - before) if before else 0
-    low = charges.rate * max(0, abs(quote) - FEE_FACTOR * free) // ONE // FEE_FACTOR
-    high = max(charges.rate, ENTRY_TIER) * (abs(quote) + charges.least) // ONE * FEE_FACTOR
+    beyond = charges.rate * max(0, abs(quote) - FEE_FACTOR * free) // ONE
+    low = beyond // FEE_FACTOR if beyond >= 0 else beyond * FEE_FACTOR
+    entry = ENTRY_MAKER_TIER if terms.rests else ENTRY_TIER
+    high = max(charges.rate, entry) * (abs(quote) + charges.least) // ONE * FEE_FACTOR
     return "" if low - ROUNDING <= fee <= high + ROUNDING else f"{words}, at a rate of {_text(charges.rate)}"
 
 
@@ -190,7 +231,7 @@ def usual_fee(terms: SignedTerms, quote: int, *, first: bool = True) -> Quote:
     """What a fee probably is: by the account's rate, else by the entry tier. `first`: of an order's first
     piece, which pays for the minimum.
     """
-    charges = terms.charges or Charges(ENTRY_TIER, 0)
+    charges = terms.charges or Charges(ENTRY_MAKER_TIER if terms.rests else ENTRY_TIER, 0)
     return Quote((charges if first else Charges(charges.rate, 0)).of(abs(quote), sale=terms.amount < 0))
 
 
@@ -205,10 +246,10 @@ def exact_fee(terms: SignedTerms, quote: int, fee: int) -> bool:
 
 def _time(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     at_ms = fill.at_ns // 1_000_000
-    early, late = terms.decided_ms - CLOCK_MS - at_ms, at_ms - terms.recv_time_ms - CLOCK_MS
+    early, late = terms.decided_ms - CLOCK_MS - at_ms, at_ms - terms.last_trade_ms - CLOCK_MS
     if early > 0:
         return f"{early + CLOCK_MS} ms before it was decided"
-    return f"{late + CLOCK_MS} ms after it could arrive" if late > 0 else ""
+    return f"{late + CLOCK_MS} ms after it could trade" if late > 0 else ""
 
 
 FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
@@ -247,10 +288,11 @@ FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
     ("pieces", _pieces),
     ("limit", lambda terms, _known, fill: _beyond(terms, fill.price)),
     ("price", lambda terms, _known, fill: _too_good(terms, fill.price)),
+    ("role", _role),
     (
         "fee",
         lambda terms, _known, fill: _unlikely(
-            terms.charges,
+            terms,
             int(notional(fill.price, fill.amount)),
             fill.fee,
             before=int(notional(fill.price, abs(terms.amount) - fill.remaining - abs(fill.amount))),
@@ -289,7 +331,7 @@ def answer_mismatch(terms: SignedTerms, answer: Resolved) -> Mismatch | None:
         ("size", amounts if abs(answer.filled) > abs(terms.amount) else ""),
         ("limit", _beyond(terms, price)),
         ("price", _too_good(terms, price)),
-        ("fee", _unlikely(terms.charges, answer.quote, answer.fee)),
+        ("fee", _unlikely(terms, answer.quote, answer.fee)),
     )
     return next((Mismatch(name, words) for name, words in checks if words), None)
 

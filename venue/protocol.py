@@ -196,7 +196,13 @@ def rules_read(rules: VenueRules) -> RulesRead:
     """The row that says what the rules are now."""
     eth, sol = (
         ProductRead(
-            each.symbol, each.price_tick, each.size_step, each.min_notional, each.status, each.taker_fee
+            each.symbol,
+            each.price_tick,
+            each.size_step,
+            each.min_notional,
+            each.status,
+            each.taker_fee,
+            each.maker_fee,
         )
         for each in (rules.eth, rules.sol)
     )

@@ -204,7 +204,13 @@ class Fold(msgspec.Struct):
                 self.opened = message
             case RulesRead():
                 self.charges = {
-                    leg: Charges(int(read.taker_fee), int(read.min_notional))
+                    leg: Charges(
+                        int(read.taker_fee),
+                        int(read.min_notional),
+                        int(read.maker_fee)
+                        if read.maker_fee is not None and abs(read.maker_fee) < ONE
+                        else None,
+                    )
                     for leg, read in zip(LEGS, (message.eth, message.sol), strict=True)
                     if read.taker_fee is not None
                     and read.min_notional is not None

@@ -2,6 +2,7 @@
 and the archive's word replaces it.
 """
 
+import msgspec
 import pytest
 
 from messages.market import ProductRead, RulesRead
@@ -139,6 +140,19 @@ def test_where_nobody_knows_the_rate_only_the_absurd_does_not_fit() -> None:
 )
 def test_a_charge_is_what_the_venues_contracts_take(quote: str, sale: bool, fee: str) -> None:
     assert Quote(Charges(int(RATE), int(Quote.of("100"))).of(Quote.of(quote), sale=sale)).text() == fee
+
+
+@pytest.mark.parametrize(
+    ("maker", "known"),
+    [("0.0001", "0.0001"), ("-0.00008", "-0.00008"), ("1", None), ("-1", None), (None, None)],
+)
+def test_the_makers_rate_is_the_rules_and_may_be_a_rebate(maker: str | None, known: str | None) -> None:
+    read = rules()
+    rate = None if maker is None else Rate.of(maker)
+    story = Story()
+    story.tell(msgspec.structs.replace(read, eth=msgspec.structs.replace(read.eth, maker_fee=rate)))
+    assert story.fold.charges["eth"].maker == (None if known is None else int(Rate.of(known)))
+    assert story.fold.charges["sol"] == Charges(int(RATE), int(Quote.of("100")))
 
 
 def test_a_new_incarnation_knows_the_rate_and_what_it_asks_about() -> None:

@@ -41,6 +41,7 @@ LIES: list[tuple[str, str, Callable[[Fill], Fill]]] = [
     ("nothing at all", "side", lambda fill: changed(fill, amount=Base(0))),
     ("a price that is doubled", "limit", lambda fill: changed(fill, price=Price(2 * fill.price))),
     ("a price that is halved", "price", lambda fill: changed(fill, price=Price(fill.price // 2))),
+    ("a maker's, of an order that cannot rest", "role", lambda fill: changed(fill, is_taker=False)),
     ("a time before the decision", "time", lambda fill: changed(fill, at_ns=Ns(fill.at_ns - 10 * 10**9))),
     ("a time after its window", "time", lambda fill: changed(fill, at_ns=Ns(fill.at_ns + 10 * 10**9))),
 ]
@@ -64,7 +65,13 @@ def test_a_fill_that_does_not_fit_its_order_is_not_counted_is_named_and_is_doubt
 
 def test_every_check_of_a_fill_has_a_lie_that_it_alone_finds() -> None:
     assert {name for name, _ in FILL_CHECKS} == {name for _, name, _ in LIES} | {"pieces", "fee"}
-    assert {name for name, _ in FILL_CHECKS if name in OF_MONEY} == {"limit", "price", "fee", "time"}
+    assert {name for name, _ in FILL_CHECKS if name in OF_MONEY} == {
+        "limit",
+        "price",
+        "role",
+        "fee",
+        "time",
+    }
 
 
 def test_the_position_gives_the_quantity_and_the_archive_the_price_and_nothing_is_entered_in_between() -> (
