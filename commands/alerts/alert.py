@@ -22,7 +22,7 @@ class Alert(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What makes it the same alert again."""
+        """Alerts of the same key are the same alert again: its code, and of what."""
         return f"{self.code} {self.subject}".strip()
 
     def words(self, whose: str) -> str:

@@ -80,7 +80,7 @@ async def _obey(settings: Settings, watched: Watched, out: Outgoing, say: Callab
 
 
 async def asked_of_run(run: str, do: Do, reason: str) -> str:
-    """What the run answers, in words."""
+    """What the run answers to this, in a sentence; one that says nothing within `CLOSES_S` hangs."""
     answer = await ask(run, ControlRequest(do, reason), CLOSES_S)
     if answer is None:
         return "the run does not answer: it has ended, or hangs"

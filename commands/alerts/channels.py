@@ -27,7 +27,7 @@ COMMAND_S = 10.0
 
 
 class Channel(Protocol):
-    """One way to a person."""
+    """One way on which alerts reach a person. A channel sends once and does not repeat: the outbox does."""
 
     @property
     def name(self) -> str:
@@ -52,13 +52,15 @@ class Telegram:
         await self.say(words)
 
     async def say(self, text: str) -> None:
-        """Any text into the chat. Raises `NotSent`."""
+        """Write any text into the chat, links not expanded. Raises `NotSent`."""
         await self.call("sendMessage", {"chat_id": self.chat, "text": text, "disable_web_page_preview": True})
 
     async def call(
         self, method: str, content: Mapping[str, object], within_s: float | None = None
     ) -> msgspec.Raw:
-        """The `result` of one method. Raises `NotSent`."""
+        """Call a method of the Bot API; the undecoded `result` of its answer. Raises `NotSent`, also for
+        "ok": false.
+        """
         answer = await request(self._client, "POST", f"{self._base}/{method}", content, within_s)
         try:
             said = msgspec.json.decode(answer.body, type=_Said)
@@ -99,7 +101,7 @@ class Webhook:
         """Slack refuses fields that it does not know. Discord: @everyone in a text of ours calls nobody."""
 
     async def send(self, alert: Alert, words: str) -> None:
-        """One POST."""
+        """POST the words, and for all but Slack what a program sorts by. Raises `NotSent`."""
         content: dict[str, object] = {"text": words}
         if self._more:
             content |= {"content": words, "level": alert.level, "code": alert.code, **self._more}

@@ -38,7 +38,9 @@ class DeadLetters:
         """That could not even be written down."""
 
     def put(self, alert: Alert, channel: str, why: str, at_ns: Ns) -> None:
-        """Keep it. Never raises."""
+        """Append one line for an alert that `channel` never took, and `why`. Never raises: the disk may be
+        full.
+        """
         letter = DeadLetter(iso_micros(at_ns), channel, why[:WHY_MAX], alert.level, alert.code, alert.text)
         try:
             if self.path.exists() and self.path.stat().st_size > SIZE_MAX:

@@ -26,7 +26,6 @@ class Addressed(NamedTuple):
     heartbeat: str
 
     def __repr__(self) -> str:
-        """Nothing of them."""
         return "Addressed(...)"
 
 

@@ -28,7 +28,7 @@ class NotSent(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """What a server said."""
+    """What a server answered: at most `ANSWER_MAX` bytes of it, and its `Retry-After` ("" without one)."""
 
     status: int
     body: bytes

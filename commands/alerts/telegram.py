@@ -56,7 +56,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """One of what `getUpdates` lists."""
+    """One of what `getUpdates` lists; only its message is decoded, and that later, each by itself."""
 
     update_id: int
     message: msgspec.Raw = msgspec.Raw(b"{}")

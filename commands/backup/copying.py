@@ -43,7 +43,8 @@ async def backed_up(logs: Path, folder: Path, keep: int, stamp: str) -> Backup:
     earlier = [_earlier(path, folder / ARCHIVE) for path in sorted((logs / ARCHIVE).glob(EARLIER))]
     for tried in range(TRIES):
         await trio.sleep(TRY_S if tried else 0)
-        if _on_its_way(ledger) and tried < TRIES - 1:
+        # A plan without its ending: cheaper to see than a copy, which is read from its first row on.
+        if folded(ledger).flight is not None and tried < TRIES - 1:
             continue
         part = copied_file(ledger, target)
         try:
@@ -59,11 +60,6 @@ async def backed_up(logs: Path, folder: Path, keep: int, stamp: str) -> Backup:
         old.unlink()
     copies = len(list(folder.glob(COPIES)))
     return Backup(msgspec.structs.replace(copy, path=target), sum(earlier), copies, len(removed))
-
-
-def _on_its_way(ledger: Path) -> bool:
-    """Is an order of a plan without its ending? Cheaper than a copy: it reads from the newest snapshot on."""
-    return folded(ledger).flight is not None
 
 
 def _earlier(path: Path, folder: Path) -> bool:

@@ -31,7 +31,7 @@ class Ratio(Text):
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """All decimals, without zeros at the end."""
+        """As it is typed: every decimal that is not a closing zero."""
         return Rate(value).text()
 
     @classmethod

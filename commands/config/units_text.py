@@ -222,12 +222,12 @@ class OrNever(Measure):
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
-        """As of any such measure."""
+        """As the measure without "never" proposes it; where nothing was set, beside 0."""
         return super().suggest(written, 0 if like is None else like)
 
     @classmethod
     def form(cls) -> str:
-        """As of any such measure, and "never"."""
+        """How the measure is written, and that it may be "never"."""
         return f'{super().form()}, or "{NEVER}"'
 
 
@@ -375,7 +375,7 @@ class Ranged(Measure):
 
     @classmethod
     def form(cls) -> str:
-        """As of the measure, and a range."""
+        """How the measure is written, and that it may be a range."""
         return super().form().replace("a number", "a number, or FROM-TO,", 1)
 
 

@@ -23,7 +23,7 @@ AGAIN_S = 3_600.0
 
 
 class GuardAlerts:
-    """The channels of one guard."""
+    """What a guard tells people over its run's channels, after its work and never in its way."""
 
     def __init__(self, settings: Settings, words: GuardWords) -> None:
         self._settings, self._words = settings, words

@@ -60,7 +60,7 @@ class CountedEvents:
         self._proposed = 0
 
     def hear(self, event: RunEvent) -> None:
-        """One event of the run."""
+        """Count one event of the run; of most kinds nothing is counted."""
         match event:
             case PlacedEvent():
                 for leg, order in (("eth", event.eth_order), ("sol", event.sol_order)):

@@ -39,7 +39,7 @@ class RunMetrics:
         watched.hearers.append(counted.hear)
 
     def text(self) -> bytes:
-        """The whole answer."""
+        """The answer to one request: every family in the text format of Prometheus."""
         return generate_latest(self._registry)
 
 

@@ -64,7 +64,7 @@ class Spool:
                 self._change.notify_all()
 
     def hurry(self) -> None:
-        """Let what waits be written now."""
+        """Have the writer begin at once with what waits, instead of letting it collect."""
         with self._change:
             self._hurried = True
             self._change.notify_all()

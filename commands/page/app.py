@@ -177,8 +177,6 @@ async def _body(request: Request) -> bytes:
 
 
 class _Page:
-    """The endpoints."""
-
     def __init__(self, hub: PageHub, gate: PageGate, act: Act, documents: Documents) -> None:
         self._hub, self._gate, self._act, self._documents = hub, gate, act, documents
 
@@ -188,7 +186,9 @@ class _Page:
         return self._gate.bearer(headers) and (asked or self._gate.from_us(headers))
 
     def do(self, word: Do) -> Callable[[Request], Awaitable[Response]]:
-        """The endpoint of one action."""
+        """The endpoint that asks the run to do one thing: 403 without the token, 400 for a body that is no
+        JSON.
+        """
 
         async def act(request: Request) -> Response:
             if not self._may(request):
@@ -207,7 +207,7 @@ class _Page:
         return act
 
     async def listed(self, request: Request) -> Response:
-        """Which documents there are."""
+        """The names of the newest certificates, newest first."""
         if not self._may(request):
             return Response(status_code=403)
         return _json({"certificates": await trio.to_thread.run_sync(self._documents.certificates)})
@@ -224,7 +224,7 @@ class _Page:
         return _json({"url": made.url, "words": made.words})
 
     async def opened(self, request: Request) -> Response:
-        """A document whose address was made."""
+        """The document at an address that `open` made, until that expires; 404 for any other."""
         found = self._documents.opened(request.path_params["ticket"])
         if found is None or found.name != request.path_params["name"]:
             return Response(status_code=404)

@@ -42,10 +42,12 @@ class Offered(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """Of one folder of logs."""
+    """What the page can open of one folder of logs: its certificates, and a report that is made when asked
+    for.
+    """
 
     def __init__(self, logs: Path, supervisor: Path, now_s: Callable[[], float] = trio.current_time) -> None:
-        """`supervisor`: the program that makes the report."""
+        """`supervisor`: the program that makes the report; `now_s`: by which addresses expire."""
         self._logs, self._supervisor, self._now_s = logs, supervisor, now_s
         self._opened: dict[str, OpenedDocument] = {}
         self._making = False

@@ -22,7 +22,7 @@ WAITING_MAX = 32
 
 
 class TooMany(Exception):
-    """`CLIENTS_MAX` look already."""
+    """`CLIENTS_MAX` browsers look already; one that is refused may try again later."""
 
 
 class PageClient:
@@ -55,24 +55,18 @@ class PageHub:
         """Of the last delta."""
 
     def take(self, event: RunEvent) -> None:
-        """One of the run's events."""
+        """Fold one of the run's events; browsers are sent what it changed, together with what else did."""
         self._state.take(event)
         self._changed.set()
 
-    def begin_again(self) -> None:
-        """What follows are the events of another run, or the same ones from the beginning."""
-        self._state = PageState()
-        for client in self._clients:
-            client.dropped.cancel()
-
     def gone(self, words: str) -> None:
-        """No more events come."""
+        """No more events come, and `words` say why: shown unless the last event has said how it ended."""
         self._state.gone(words)
         self._changed.set()
 
     @property
     def looking(self) -> int:
-        """How many look."""
+        """How many browsers are connected, at most `CLIENTS_MAX`."""
         return len(self._clients)
 
     @contextmanager

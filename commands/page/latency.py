@@ -13,7 +13,7 @@ PLANS_KEPT = 256
 
 
 class Latency:
-    """Hops in, a table of steps out."""
+    """What each step of an order's way took, in a table, from the hops that the run tells."""
 
     def __init__(self) -> None:
         self._points: dict[tuple[str, str], dict[str, int]] = {}

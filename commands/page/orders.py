@@ -18,7 +18,7 @@ SEEN_MAX = 64
 
 
 class OrderShown:
-    """One leg's half of a plan."""
+    """One leg's order: as planned, as placed, and what the exchange and the ledger say of it since."""
 
     def __init__(self, order: OrderLine) -> None:
         self.amount = Base.of(order.amount)
@@ -56,7 +56,7 @@ class OrderShown:
         self._vwap = Price(self._cost // self._filled)
 
     def closed(self, line: LegLine) -> None:
-        """The ledger's figures."""
+        """What the ledger says that it came to: this takes the place of what its fills added up to."""
         self._closed, self._filled = True, abs(Base.of(line.filled))
         self._vwap = None if line.vwap is None else Price.of(line.vwap)
         self._fee = usd(Quote.of(line.fee_usd))
@@ -123,7 +123,7 @@ class PlanShown:
             self.orders["sol"].closed(sol)
 
     def shown(self) -> dict[str, Any]:
-        """As the page writes it."""
+        """The plan as the page's script takes it: texts, and the rows of both orders."""
         sealed = self._sealed
         votes = [self._vote(who) for who in VOTERS]
         return {

@@ -105,7 +105,7 @@ class PageState:
             self._trouble("gone", words)
 
     def seen(self) -> None:
-        """All that has changed is told."""
+        """Forget what has changed: it is on its way to whoever looks."""
         self.changed = set()
         self.changed_rows = {name: {} for name in KEPT}
 

@@ -17,7 +17,7 @@ class ActorTree:
         self._nodes: dict[str, dict[str, Any]] = {}
 
     def started(self, event: ActorStartedEvent) -> None:
-        """It runs."""
+        """An incarnation runs; of the one before only why it died is kept, as `last`."""
         self._put(event.actor, event.supervisor, event.incarnation, up=True, why="", at=event.at)
 
     def ended(self, event: ActorEndedEvent) -> None:

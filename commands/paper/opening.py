@@ -36,7 +36,7 @@ class Unmoved:
     """A market that makes no move of its own: it is moved from outside."""
 
     def moves(self) -> Iterator[BookChange]:
-        """None at all."""
+        """None: the exchange's books move it."""
         return iter(())
 
 

@@ -28,7 +28,7 @@ class CycleCost(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> Quote:
-        """All three causes."""
+        """What entry and exit cost together by all three causes."""
         return Quote(self.fees + self.spread + self.slippage)
 
     def bps(self, part: Quote) -> Bps:

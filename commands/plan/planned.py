@@ -70,7 +70,7 @@ class Planned(msgspec.Struct, frozen=True):
 
     @property
     def goal(self) -> Bps:
-        """What plans aim to stay within."""
+        """How imbalanced a plan may be (bps x18): the promise less the planning margin."""
         return Bps(self.settings.max_imbalance - self.settings.planning_margin)
 
     @property

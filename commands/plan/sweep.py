@@ -27,7 +27,7 @@ BELOW, ABOVE = 5, 20
 
 
 class SweepRow(NamedTuple):
-    """One target at all the prices."""
+    """What becomes of one target at every pair of prices that the sweep tries."""
 
     target: Quote
     met: int

@@ -50,7 +50,7 @@ def defaults_of(typed: argparse.Namespace) -> dict[str, str]:
 
 
 class ReplayOptions(msgspec.Struct, frozen=True):
-    """One replay."""
+    """What `replay` was told: whose market, through which faults, and how far away the exchange is."""
 
     run: RunOptions
     market: PriceSource

@@ -22,7 +22,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class ReportAccount(msgspec.Struct, frozen=True):
-    """One column of a report."""
+    """One folder of logs beside others: what its ledger comes to, a column of the page."""
 
     folder: str
     """As it was typed."""

@@ -30,12 +30,12 @@ class Distribution(msgspec.Struct, frozen=True):
 
     @property
     def median(self) -> Bps | None:
-        """The middle one; None of none."""
+        """As `median_of` has it; None where there are no values."""
         return median_of(self.values)
 
     @property
     def most(self) -> Bps | None:
-        """The largest; None of none."""
+        """The worst of them; None where there are no values."""
         return max(self.values, default=None)
 
     def quantile(self, percent: int) -> Bps | None:
@@ -53,7 +53,7 @@ class Delay(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, values: Sequence[int]) -> "Delay":
-        """Of so many whole units each."""
+        """Of the delays of some orders, all in the same unit; nearest rank, nothing is interpolated."""
         return cls(len(values), nearest_rank(values, 50), nearest_rank(values, 99), max(values, default=None))
 
 

@@ -147,7 +147,7 @@ class _Teller:
         return max(1, len(self._runs) + (self._started is not None))
 
     def take(self, message: msgspec.Struct, at_ns: int) -> None:
-        """One row, in its order."""
+        """Fold one row of the ledger, and keep what the history tells of it; rows come in their order."""
         self._first_ns = self._first_ns or Ns(at_ns)
         self._last_ns = Ns(max(self._last_ns, at_ns))
         if isinstance(message, FoldSnapshot):
@@ -218,7 +218,7 @@ class _Teller:
         self._rows.append(cycle_row(cycle, waiting.end, [*waiting.carried, *shares]))
 
     def told(self, path: Path, opened: Opened | None, *, rows: int, since: int, bad: int | None) -> History:
-        """Everything, at the end."""
+        """All that was taken, once there are no more rows; a cycle under way is a row that is `open`."""
         self._close_run()
         while self._waiting:
             self._settle(self._waiting.popleft())

@@ -21,7 +21,7 @@ FOLDERS_MOST = 64
 
 
 class ReportOptions(msgspec.Struct, frozen=True):
-    """One report."""
+    """What `report` was told: which folders, since when, and against which promise."""
 
     folders: tuple[str, ...]
     since_ns: int

@@ -73,7 +73,7 @@ def cents(value: X18) -> str:
 
 
 def cycle_words(account: ReportAccount) -> str:
-    """How many cycles ended how."""
+    """How many cycles completed, failed or were skipped, and how many are under way."""
     figures = account.figures
     counted = f"{figures.completed} completed ({figures.together} entered and exited together)"
     counted += f", {figures.failed} failed, {figures.skipped} skipped"

@@ -13,7 +13,7 @@ from supervisor import Machine
 
 
 def gauges_of(view: RunView, machine: Machine) -> RunGauges:
-    """As they are now."""
+    """Every queue, budget and figure at this moment, by the newest quote and what is held."""
     held, channels = view.held, machine.channels
     boxes: tuple[Mailbox[Any], ...] = (channels.inbox, *channels.to_leg.values(), channels.to_ledger)
     totals = held.totals if held else Totals()

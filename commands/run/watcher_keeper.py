@@ -67,7 +67,7 @@ class WatcherProcess(Protocol):
 
     @property
     def stdout(self) -> trio.abc.ReceiveStream | None:
-        """What it says."""
+        """What it says, a JSON object a line; None where it has no pipe."""
         ...
 
     @property
@@ -196,7 +196,7 @@ class Monitor:
                 await process.wait()
 
     async def _end(self, process: WatcherProcess) -> None:
-        """A stopped one ends by nothing else."""
+        """Killed, because a stopped process (SIGSTOP) ends by nothing else."""
         if process.returncode is not None:
             return
         with suppress(ProcessLookupError):

@@ -33,7 +33,7 @@ POINTS_MAX = 100_000
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A grid file, decoded."""
+    """What a grid file holds: which markets, which seeds, and which values of which keys."""
 
     markets: tuple[str, ...] = ()
     bars: tuple[str, ...] = ()

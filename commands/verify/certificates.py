@@ -143,7 +143,8 @@ def compare(said: Mapping[str, Any], audit: Audit, row: LedgerRow, where: str) -
     for number, message in enumerate(said["raw"]):
         field = f"raw[{number}]"
         must(sorted(message), ["hash", "kind", "order", "text"], where, f"{field} fields")
-        _same(message["hash"], _text_hash(message["text"]), where, f"{field}.hash")
+        hashed = blake2b(message["text"].encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        _same(message["hash"], hashed, where, f"{field}.hash")
         order = by_digest.get(message["order"])
         if order is None:
             raise DoesNotHold(where, f"{field}.order", "no order of this cycle")
@@ -368,7 +369,3 @@ def _same(found: Any, expected: Any, where: str, field: str) -> None:
             _same(one, other, where, f"{field}[{number}]")
     else:
         must(found, expected, where, field)
-
-
-def _text_hash(message: str) -> str:
-    return blake2b(message.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()

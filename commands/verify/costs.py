@@ -37,11 +37,11 @@ class Costs:
         self._marked_ms = 0
 
     def started(self) -> None:
-        """A new invocation counts anew."""
+        """A new invocation: cycles and their spans are counted anew."""
         self.cycles, self._spans = {}, {}
 
     def adopted(self, held: Mapping[str, int]) -> None:
-        """A person said that this is ours."""
+        """A person has booked these amounts as ours: they count as held from here on."""
         self._held = dict(held)
 
     def placed(self, plan: dict[str, Any], *, paired: bool) -> None:
@@ -73,7 +73,7 @@ class Costs:
         return {smaller: self._held[smaller], larger: amount if self._held[larger] > 0 else -amount}
 
     def traded(self, leg: str, plan: dict[str, Any], before: Sum, after: Sum) -> None:
-        """What an order has done has changed."""
+        """An order's sum is now `after`: book what that adds to the costs, by cause."""
         order, amount = plan[leg], after.filled - before.filled
         mid = _grained(int(order["mid"]) or int(order["vwap"]) or int(order["limit"]))
         planned = _grained(int(order["vwap"])) or mid

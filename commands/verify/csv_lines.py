@@ -91,7 +91,7 @@ class CsvFile:
                 raise
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; there is nothing to close where it does not exist."""
         if self._file is not None:
             self._file.close()
 
@@ -146,7 +146,7 @@ class CsvFile:
         return line
 
     def end(self) -> None:
-        """Nothing more may follow. Raises `DoesNotHold`."""
+        """Raise `DoesNotHold` if another line follows: no row of the ledger says it."""
         if self._file is not None and self._next():
             where = f"{self.path.name}, line {self.lines + 2}"
             raise DoesNotHold(where, "line", "no row of the ledger says what stands here")
@@ -156,7 +156,7 @@ class CsvFiles:
     """Both files of one folder, which hear of what an `Audit` finds. Use it in `with`."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `DoesNotHold`."""
+        """Raises `DoesNotHold` for a file whose header is another one."""
         with ExitStack() as stack:
             self.trades = CsvFile(folder / f"{PREFIX}trades.csv", TRADES)
             stack.callback(self.trades.close)
@@ -218,7 +218,7 @@ class CsvFiles:
             self.positions.expect(common | position, judged=judged, earlier=audit.earlier)
 
     def skipped(self, row: LedgerRow, said: dict[str, Any]) -> None:
-        """An attempt was given up."""
+        """Expect the line of a cycle that was skipped. Raises `DoesNotHold`."""
         self.trades.expect(
             {
                 "exchange": self.exchange,

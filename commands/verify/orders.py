@@ -27,7 +27,7 @@ class Sum(NamedTuple):
     fee: int = 0
 
     def plus(self, other: "Sum") -> "Sum":
-        """Both together."""
+        """Both together: of two orders, or of two pieces of one."""
         return Sum(self.filled + other.filled, self.quote + other.quote, self.fee + other.fee)
 
     @property
@@ -215,7 +215,7 @@ class AuditedOrder(msgspec.Struct, eq=False):
 
     @property
     def source(self) -> str:
-        """Who told its numbers."""
+        """Whose numbers these are: `fills`, or the source that an answer to RESOLVE names."""
         return str(self.resolved["source"]) if self.resolved is not None and self.by_answer else "fills"
 
     @property

@@ -101,7 +101,7 @@ class AuditedCycle(msgspec.Struct, eq=False):
 
     @property
     def exit_imbalance(self) -> int | None:
-        """The same of what closed it."""
+        """Basis points x18 of what closed it brought or cost; None when it never stood."""
         if not self.was_open:
             return None
         eth, sol = (self.closed(leg).quote - self.opened(leg, top_ups=True).quote for leg in LEGS)
@@ -148,7 +148,7 @@ class Audit:
         self._skip: LedgerRow | None = None
 
     def take(self, row: LedgerRow) -> None:
-        """The next row. Raises `DoesNotHold`."""
+        """Recompute what one row says, from those before it. Raises `DoesNotHold` where it says otherwise."""
         handler = _HANDLERS.get(row.kind)
         try:
             if handler is not None:

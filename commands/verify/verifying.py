@@ -14,7 +14,7 @@ CERTIFICATES = "certificates"
 
 
 class VerifiedFiles(msgspec.Struct):
-    """What was looked at, and holds."""
+    """What was looked at and holds: files, rows and figures, counted."""
 
     ledger: str
     venue: str = ""

@@ -34,7 +34,7 @@ _EVENTS = msgspec.json.Decoder(_KIND)
 
 
 class Watched:
-    """One run. `now_s` is Trio's time."""
+    """What a watcher has heard of its run. `now_s` is Trio's time."""
 
     def __init__(self, brief: WatcherBrief) -> None:
         self.brief = brief
@@ -62,7 +62,7 @@ class Watched:
         return trio.current_time() - self._heard_s
 
     def take(self, line: bytes) -> None:
-        """One line of the run. Never raises."""
+        """Take one line of the run; one that is no event counts as `unread`. Never raises."""
         self._heard_s = trio.current_time()
         try:
             event: RunEvent = _EVENTS.decode(line)

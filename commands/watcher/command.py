@@ -38,7 +38,7 @@ def main(_typed: argparse.Namespace, settings: Settings) -> int:
 
 
 async def watch(settings: Settings) -> int:
-    """The whole life of a watcher."""
+    """Follow a run from its first line to its end, and tell, serve and count meanwhile. The exit code."""
     stream = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
     brief, rest = await _briefed(stream)
     watched = Watched(brief)

@@ -84,15 +84,3 @@ def test_without_anybody_who_looks_nothing_is_made() -> None:
     for number in range(1, 50):
         changed(hub, number)
     assert hub.seq == 0
-
-
-async def test_another_runs_events_begin_with_all_of_it() -> None:
-    hub = PageHub()
-    with hub.client() as (client, _):
-        changed(hub, 1)
-        hub.begin_again()
-        assert client.dropped.cancel_called
-    with hub.client() as (_, snapshot):
-        browser = Browser()
-        browser.take(snapshot)
-        assert browser.sections["standing"] is None
