@@ -48,9 +48,10 @@ from runtime.ticks import next_tick_s
 from actors.tree import Channels, Tree, World
 from actors.clock_recovery import ClockRecovery
 from actors.presigned_exit import PresignedExit
-from messages.execution import Outcome, PlanClosed
+from actors.working_orders import WorkingOrders
+from messages.execution import CancelAsked, Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denial, Denied, Held, Hop, Started
-from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
+from messages.sizing import Abort, Declined, PairSettled, Ready, Sealed, SizingPlan, Skipped
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, rules_read
 
@@ -99,6 +100,7 @@ class Machine:
         self._stream: AccountStream | None = None
         away = lambda: self.missing_guard()  # noqa: E731, PLW0108 - whoever has a guard puts another in place
         self._gate = SealGate(world, self.channels, self.tree, self._endings, self._clock_recovery, away)
+        self._working = WorkingOrders(world, self.channels, self.tree, self._clock_recovery, away)
         self._gone: TreeGone | None = None
 
     def build_tree(self) -> Tree:
@@ -140,8 +142,8 @@ class Machine:
                     # One scope while messages come, and not one for each turn: a scope costs as much.
                     with trio.CancelScope() as waits:
                         while ending is None:
-                            # A plan under way has deadlines of milliseconds, whatever time is.
-                            idle = self.barrier.phase == "idle"
+                            # A plan under way, or an order that rests, has deadlines of milliseconds.
+                            idle = self.barrier.phase == "idle" and not self._working.any
                             waits.deadline = (
                                 next_tick_s(IDLE_S * world.slack) if idle else trio.current_time() + TICK_S
                             )
@@ -164,6 +166,8 @@ class Machine:
     def _look_around(self) -> Ending | None:
         """What time alone may have changed: deadlines, connections, and whether an ending is due."""
         self._look_at_deadlines()
+        live = self._stream is not None and self._stream.live
+        self._working.look(self._nursery, self.barrier.epoch, stream_live=live)
         self._endings.unreachable = self._gate.unconnected_overdue()
         settled, idle = self._reconciliation.settled, self.barrier.phase == "idle"
         return self._endings.now(settled=settled, idle=idle)
@@ -356,6 +360,8 @@ TAKEN: dict[type, Callable[[Machine, Any], Ending | None]] = {
     Skipped: lambda machine, why: machine._gate.not_entered(why),
     Denied: lambda machine, why: machine._gate.not_entered(why),
     EpochBumped: lambda machine, bump: machine._bumped(bump),
+    PairSettled: lambda machine, pair: machine.channels.to_ledger.post(pair),
+    CancelAsked: lambda machine, wish: machine._working.wish(wish),
     SizingPlan: lambda machine, plan: machine._propose(plan),
     Ready: lambda machine, vote: machine._voted(vote),
     Declined: lambda machine, vote: machine._step(vote),

@@ -20,6 +20,8 @@ from actors.ledger.store import Timed
 from actors.ledger.vote import vote
 from messages.execution import (
     AccountSnapshot,
+    CancelAnswer,
+    CancelAsked,
     Fill,
     OrderUpdate,
     Outcome,
@@ -45,7 +47,7 @@ from messages.lifecycle import (
 )
 from messages.market import RulesRead
 from messages.money import MoneyRead
-from messages.sizing import Abort, Place, Ready, Sealed, Skipped
+from messages.sizing import Abort, PairSettled, Place, Ready, Sealed, Skipped
 from messages.units import Base, Ns
 from venue.protocol import OrderBuilder
 
@@ -71,6 +73,9 @@ LedgerMessage = (
     | Adopted
     | RulesRead
     | MoneyRead
+    | CancelAsked
+    | CancelAnswer
+    | PairSettled
 )
 
 
