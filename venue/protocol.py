@@ -485,8 +485,11 @@ class Venue(Protocol):
         """
         ...
 
-    async def cancel(self, product_id: int, digest: str) -> None:
-        """Cancel one order. One that has ended already is no error. Raises `VenueError`."""
+    async def cancel(self, product_id: int, digest: str) -> Base | None:
+        """Cancel one order; what of it had not traded, unsigned: it has ended, with what had. None: no such
+        order rests, so it has ended before, however it did, or has not arrived. Raises `VenueError`: nothing
+        is known of it then, and `Malformed` after an answer that does not say what had not traded.
+        """
         ...
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:

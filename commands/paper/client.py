@@ -19,7 +19,7 @@ from commands.paper.market import PaperMarket
 from messages.execution import AccountSnapshot, Fill
 from messages.market import BookDelta, BookSnapshot, FundingRate
 from messages.money import MoneyRead
-from messages.units import Ms
+from messages.units import Base, Ms
 from venue.nado.counts import TroubleTally
 from venue.nado.http import CLOSE_S, HttpReads
 from venue.nado.public_stream import public_stream
@@ -254,9 +254,9 @@ class PaperVenue:
         """
         return self._direct.rate_obstacle(orders, flatten_steps, legs)
 
-    async def cancel(self, product_id: int, digest: str) -> None:
-        """Cancel one order at the engine."""
-        await self._direct.cancel(product_id, digest)
+    async def cancel(self, product_id: int, digest: str) -> Base | None:
+        """Cancel one order at the engine; what of it had not traded, None where no such order rests."""
+        return await self._direct.cancel(product_id, digest)
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the paper account on these products."""

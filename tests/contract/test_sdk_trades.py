@@ -39,7 +39,9 @@ def test_orders_are_placed_found_cancelled_and_replaced(desk: SdkDesk) -> None:
     cancelled = engine.cancel_orders(
         sdk.CancelOrdersParams(sender=desk.sender, productIds=[ETH], digests=[first])
     )
-    assert [order.digest for order in cancelled.data.cancelled_orders] == [first]
+    assert [(order.digest, order.unfilled_amount) for order in cancelled.data.cancelled_orders] == [
+        (first, str(x18("0.05")))
+    ]
     request = sdk.CancelOrdersParams(sender=desk.sender, productIds=[ETH], digests=[second])
     replaced = engine.cancel_and_place(
         sdk.CancelAndPlaceParams(

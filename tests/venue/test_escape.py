@@ -119,9 +119,9 @@ class Accidents:
     async def archived(self, digests: Sequence[str]) -> Any:
         return await self.venue.reads.archived(digests)
 
-    async def cancel(self, product_id: int, order: str) -> None:
+    async def cancel(self, product_id: int, order: str) -> Base | None:
         self.cancelled.append((product_id, order))
-        await self.venue.cancel(product_id, order)
+        return await self.venue.cancel(product_id, order)
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         self.cancelled.append(tuple(product_ids))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 import trio
 
 from messages.lifecycle import Note
+from messages.units import Base
 from runtime.clock import VenueClock
 from runtime.observe import Observe
 from venue.nado import codec
@@ -53,8 +54,6 @@ AUTHENTICATION_MS = 90_000
 """How long a stream's authentication is valid; the venue allows 100 s ahead."""
 CANCEL_RECV_MS = 10_000
 """How long a cancellation may be under way."""
-NOT_RESTING = 2020
-"""The engine's answer for an order that has ended, however it did."""
 _LOW20 = 1 << 20
 
 
@@ -216,19 +215,25 @@ class NadoVenue:
         with trio.move_on_after(CLOSE_S):  # saying goodbye on a dead line would wait for it
             await self._http.aclose()
 
-    async def cancel(self, product_id: int, digest: str) -> None:
-        """Cancel one order. One that has ended already is no error. Raises `VenueError`."""
+    async def cancel(self, product_id: int, digest: str) -> Base | None:
+        """Cancel one order; what of it had not traded, unsigned. None: no such order rests, which is no
+        error. Raises `VenueError`.
+
+        It is sent again, with a nonce of its own, by whoever has had no answer: one that comes late finds
+        that the order has ended.
+        """
         nonce = self._nonce()
         signing = cancellation_digest(
             self._sender, [product_id], [digest], nonce, self._rules.chain_id, self._rules.endpoint
         )
+        frame = codec.cancel_orders(self._sender, [product_id], [digest], nonce, self._key().sign(signing))
+        self._weights.cancel_order()
         try:
-            await self._http.execute(
-                codec.cancel_orders(self._sender, [product_id], [digest], nonce, self._key().sign(signing))
-            )
+            return await self._http.cancelled(frame, digest)
         except Refused as error:
-            if error.code != NOT_RESTING:
+            if error.code != codec.NOT_RESTING:
                 raise
+            return None
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the subaccount on these products. Raises `VenueError`.

@@ -31,6 +31,9 @@ leaves it unknown, 2013 (digest exists: it may have been accepted before), 5000 
 included.
 """
 
+NOT_RESTING = 2020
+"""The engine's answer for an order that does not rest: it has ended, however it did, or has not arrived."""
+
 RATE_LIMITED = frozenset({1000, 1015})
 """The venue's own limit, and that of the proxy in front of it."""
 
@@ -241,10 +244,36 @@ def cancel_product_orders(sender: str, product_ids: Sequence[int], nonce: int, s
     return write({"cancel_product_orders": {"tx": tx, "signature": signature}})
 
 
+class CancelledOrder(msgspec.Struct, frozen=True):
+    """An order that a cancellation has ended, as far as anybody here asks."""
+
+    digest: str
+    amount: Base | None = None
+    unfilled_amount: Base | None = None
+    """Both signed: < 0 of a sale."""
+
+
 class CancelledOrders(msgspec.Struct, frozen=True):
     """What a cancellation answers: the orders that were still resting."""
 
-    cancelled_orders: tuple[_OrderId, ...]
+    cancelled_orders: tuple[CancelledOrder, ...]
+
+
+def unfilled_of(cancelled: Sequence[CancelledOrder], digest: str) -> Base:
+    """What of the order `digest`, which alone was to be cancelled, had not traded, x18 and unsigned. Raises
+    `Malformed` for an answer that names another order, more than one or none, and for an amount that cannot
+    be left of it.
+    """
+    if [order.digest.lower() for order in cancelled] != [digest.lower()]:
+        named = ", ".join(order.digest[: _TOP + 2] for order in cancelled[:2]) or "no order"
+        raise Malformed(f"the answer to the cancellation of {digest} names {named}")
+    amount, unfilled = cancelled[0].amount, cancelled[0].unfilled_amount
+    if amount is None or unfilled is None:
+        raise Malformed(f"the answer to the cancellation of {digest} does not say what had not traded")
+    left = -unfilled if amount < 0 else unfilled
+    if not 0 <= left <= abs(amount):
+        raise OutOfRange(f"{unfilled.text()} cannot be left of an order of {amount.text()}")
+    return Base(left)
 
 
 # --- control frames of /subscribe ---------------------------------------------------------------------------

@@ -22,10 +22,20 @@ import trio
 from messages.execution import AccountSnapshot, Fill
 from messages.market import BookSnapshot, FundingRate
 from messages.money import MoneyEvent, MoneyKind, MoneyRead
-from messages.units import Ms, Price
+from messages.units import Base, Ms, Price
 from venue.nado import queries
 from venue.nado.candles import Candlesticks, closes_of
-from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
+from venue.nado.codec import (
+    MOMENT_LIMIT,
+    RATE_LIMITED,
+    CancelledOrder,
+    CancelledOrders,
+    Whole,
+    payload,
+    read,
+    unfilled_of,
+    write,
+)
 from venue.nado.counts import TroubleTally
 from venue.nado.funding_rates import FundingRates, funding_rates_of
 from venue.nado.reasons import reason
@@ -357,13 +367,22 @@ class HttpReads:
         question: dict[str, object] = {"product_id": product_id, "granularity": span_s, "limit": count}
         return closes_of(await self._ask_archive({"candlesticks": question}, Candlesticks))
 
-    async def execute(self, frame: str) -> tuple[str, ...]:
-        """Send a cancellation; the digests that it cancelled. Raises `Refused` with the venue's code.
-        Orders never leave through here.
+    async def execute(self, frame: str) -> tuple[CancelledOrder, ...]:
+        """Send a cancellation; the orders that it cancelled. Raises `Refused` with the venue's code. Orders
+        never leave through here.
         """
         text, _ = await self._fetch("POST", f"{self._gateway}/execute", frame)
-        cancelled = self._payload(text, CancelledOrders, self._weights.limited_executes)
-        return tuple(order.digest for order in cancelled.cancelled_orders)
+        return self._payload(text, CancelledOrders, self._weights.limited_executes).cancelled_orders
+
+    async def cancelled(self, frame: str, digest: str) -> Base:
+        """Send the cancellation of `digest` alone; what of it had not traded, unsigned. Raises `Malformed`
+        for an answer that does not say so, though the order may then be cancelled.
+        """
+        orders = await self.execute(frame)
+        try:
+            return unfilled_of(orders, digest)
+        except Malformed as error:
+            raise self._counted(error) from None
 
     async def ask(self, question: dict[str, object], kind: type[T]) -> T:
         """The answer to any one query, also to those that only a command asks. Raises `VenueError`."""
@@ -444,7 +463,8 @@ class HttpReads:
             status, content, instance = await self._request(method, url, body)
             if status == TOO_MANY_REQUESTS:
                 self._tally.trouble("limited", f"{url}: HTTP {status}")
-                self._weights.limited_queries()
+                executes = url == f"{self._gateway}/execute"
+                (self._weights.limited_executes if executes else self._weights.limited_queries)()
             if status != 200:
                 kind = Busy if status == TOO_MANY_REQUESTS or status >= SERVER_FAULT else Unreachable
                 raise kind(f"{url}: HTTP {status} {_quoted(content)}".strip())

@@ -30,6 +30,8 @@ QUERIES: Limits = ((10_000, 400), (60_000, 2_400))
 ARCHIVE: Limits = ((60_000, 2_400),)
 
 PLACE_WEIGHT = 1
+CANCEL_WEIGHT = 1
+"""Of an order that is cancelled by its digest."""
 CANCEL_WEIGHT_PER_PRODUCT = 5
 CONNECT_WEIGHT = 1
 
@@ -194,6 +196,10 @@ class Weights:
     def place(self) -> None:
         """Count one order that leaves, against the executes."""
         self.executes.spend(PLACE_WEIGHT, self._now_ms())
+
+    def cancel_order(self) -> None:
+        """A cancellation of one order leaves."""
+        self.executes.spend(CANCEL_WEIGHT, self._now_ms())
 
     def cancel(self, product_ids: Sequence[int]) -> None:
         """A cancellation of everything on these products leaves."""

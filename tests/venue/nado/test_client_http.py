@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from messages.units import ONE
+from messages.units import ONE, Base
 from tests.shared_data import shared
 from tests.venue.nado.wires import Handler, answering
 from venue.nado.counts import TroubleTally
@@ -266,7 +266,12 @@ async def test_over_real_tcp_the_same_questions_are_answered() -> None:
 
 async def test_a_cancellation_answers_what_it_cancelled() -> None:
     async with reads_of(Gateway()) as reads:
-        assert await reads.execute('{"cancel_product_orders":{}}') == (DIGEST,)
+        (cancelled,) = await reads.execute('{"cancel_product_orders":{}}')
+    assert (cancelled.digest, cancelled.amount, cancelled.unfilled_amount) == (
+        DIGEST,
+        Base.of("0.042"),
+        Base.of("0.022"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from messages.units import ONE, Base, Ms, Price, Quote, Rate
 from runtime.clock import RunClock, VenueClock
 from tests.venue.nado.wires import MemoryDialer, answering
 from venue.nado.client import AUTHENTICATION_MS, Addresses, NadoVenue, SigningAccount, Transports
+from venue.nado.http import DEADLINE_S
 from venue.nado.signing import (
     Signer,
+    cancellation_digest,
     cancellation_products_digest,
     recover,
     recv_time_of,
@@ -26,7 +28,18 @@ from venue.nado.signing import (
     subaccount_hex,
 )
 from venue.nado.socket import Socket
-from venue.protocol import Order, ProductRules, Refused, SignedOrder, Venue, VenueRules
+from venue.protocol import (
+    Busy,
+    Malformed,
+    Order,
+    ProductRules,
+    Refused,
+    SignedOrder,
+    Unreachable,
+    Venue,
+    VenueError,
+    VenueRules,
+)
 
 SIGNER = Signer(bytes([0x11]) * 32)
 SENDER = subaccount_hex(SIGNER.address, "default")
@@ -223,6 +236,129 @@ async def test_cancelling_everything_is_signed_for_exactly_the_products_named(
         digest = cancellation_products_digest(SENDER, cancel["tx"]["productIds"], nonce, 57073, ENDPOINT)
         assert recover(digest, cancel["signature"]) == SIGNER.address
     assert executed[0]["tx"]["nonce"] != executed[1]["tx"]["nonce"]
+
+
+DIGEST = "0x" + "ab" * 32
+OTHER_DIGEST = "0x" + "cd" * 32
+
+
+def cancelled(digest: str = DIGEST, amount: str = "42", unfilled: str | None = "22", **more: Any) -> Any:
+    """The venue's answer to the cancellation of one order, as `nado-messages` has it."""
+    order = {"product_id": 4, "sender": SENDER, "amount": amount, "digest": digest, "order_type": "post_only"}
+    left = {} if unfilled is None else {"unfilled_amount": unfilled}
+    return {"status": "success", "data": {"cancelled_orders": [order | left | more]}}
+
+
+async def cancelling(answer: Any, status: int = 200) -> tuple[Any, list[dict[str, Any]], NadoVenue]:
+    """What `cancel` gives or raises where the venue answers so, what it was sent, and the client."""
+    executed: list[dict[str, Any]] = []
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "http://venue/v1/execute"
+        executed.append(json.loads(request.content)["cancel_orders"])
+        return httpx.Response(status, json=answer)
+
+    async with venue_at(Nado(), handler=handler) as venue:
+        try:
+            return await venue.cancel(4, DIGEST), executed, venue
+        except VenueError as error:
+            return error, executed, venue
+
+
+@pytest.mark.parametrize(
+    ("amount", "unfilled", "left"),
+    [
+        ("42", "22", 22),
+        ("42", "42", 42),
+        ("42", "0", 0),
+        ("-42", "-22", 22),
+        ("-42", "0", 0),
+        (str(-(2**127)), str(-(2**127)), 2**127),
+    ],
+)
+async def test_a_cancellation_says_what_had_not_traded_unsigned(
+    amount: str, unfilled: str, left: int, autojump_clock: MockClock
+) -> None:
+    answer, _, _ = await cancelling(cancelled(DIGEST.upper().replace("0X", "0x"), amount, unfilled))
+    assert (answer, type(answer)) == (left, Base)
+
+
+async def test_an_order_that_does_not_rest_is_none_and_not_0(autojump_clock: MockClock) -> None:
+    answer, _, _ = await cancelling({"status": "failure", "error": "not found", "error_code": 2020})
+    assert answer is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        cancelled(OTHER_DIGEST),
+        {"status": "success", "data": {"cancelled_orders": []}},
+        {"status": "success", "data": {"cancelled_orders": cancelled()["data"]["cancelled_orders"] * 2}},
+        {
+            "status": "success",
+            "data": {
+                "cancelled_orders": [
+                    each["data"]["cancelled_orders"][0] for each in (cancelled(), cancelled(OTHER_DIGEST))
+                ]
+            },
+        },
+        {"status": "success"},
+        cancelled(unfilled=None),
+        cancelled(unfilled="43"),
+        cancelled(unfilled="-22"),
+        cancelled(amount="-42"),
+        cancelled(amount="-42", unfilled="-43"),
+        cancelled(amount="0", unfilled="1"),
+        cancelled(unfilled="2.2"),
+        cancelled(unfilled=str(2**127)),
+        cancelled(unfilled_amount=22.0),
+        {"status": "success", "data": {"cancelled_orders": [{"digest": DIGEST, "unfilled_amount": "22"}]}},
+    ],
+)
+async def test_an_answer_that_cannot_be_this_orders_is_malformed_and_counted(
+    answer: Any, autojump_clock: MockClock
+) -> None:
+    """Whoever took it for an ending would have lost what trades on, or what had traded."""
+    error, _, venue = await cancelling(answer)
+    assert isinstance(error, Malformed)
+    (http,) = [count for count in venue.counts if count.name == "http"]
+    assert http.unreadable + http.out_of_range == 1
+
+
+async def test_a_cancellation_is_signed_for_this_order_alone_and_outlives_the_wait_for_its_answer(
+    autojump_clock: MockClock,
+) -> None:
+    _, (sent,), _ = await cancelling(cancelled())
+    tx, nonce = sent["tx"], int(sent["tx"]["nonce"])
+    assert (tx["productIds"], tx["digests"], tx["sender"]) == ([4], [DIGEST], SENDER)
+    assert START_MS + DEADLINE_S * 1000 < recv_time_of(nonce) < START_MS + 100_000
+    digest = cancellation_digest(SENDER, [4], [DIGEST], nonce, 57073, ENDPOINT)
+    assert recover(digest, sent["signature"]) == SIGNER.address
+
+
+async def test_a_cancellation_weighs_1_whatever_comes_of_it(autojump_clock: MockClock) -> None:
+    for answer in (cancelled(), {"status": "failure", "error_code": 2020}, cancelled(OTHER_DIGEST)):
+        _, _, venue = await cancelling(answer)
+        assert venue.budgets()[0] == ("executes", 10_000, 1, 100)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"), [(429, {}), (200, {"status": "failure", "error": "too many", "error_code": 1000})]
+)
+async def test_a_cancellation_that_is_over_the_limit_spends_the_limit_for_executes(
+    status: int, answer: Any, autojump_clock: MockClock
+) -> None:
+    """An HTTP status of 429 counted against the questions, whatever had been sent."""
+    error, _, venue = await cancelling(answer, status)
+    assert isinstance(error, Busy | Refused)
+    spent = {(name, length): weight for name, length, weight, _ in venue.budgets()}
+    assert (spent["executes", 10_000], spent["queries", 10_000]) == (100, 0)
+
+
+async def test_a_cancellation_without_an_answer_is_unreachable(autojump_clock: MockClock) -> None:
+    error, executed, _ = await cancelling({}, 502)
+    assert isinstance(error, Unreachable)
+    assert len(executed) == 1
 
 
 async def test_a_refused_cancellation_is_refused() -> None:

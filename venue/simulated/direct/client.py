@@ -16,20 +16,24 @@ from contextlib import asynccontextmanager, contextmanager
 
 import trio
 
+from messages.units import Base
 from runtime.clock import VenueClock
-from venue.nado.codec import DEFINITE_REFUSALS, RATE_LIMITED
+from venue.nado.codec import DEFINITE_REFUSALS, NOT_RESTING, RATE_LIMITED
 from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.orders import LATEST_BEFORE_RECV_MS
 from venue.nado.signing import Signer
 from venue.nado.socket import background
+from venue.nado.weights import CANCEL_WEIGHT, CANCEL_WEIGHT_PER_PRODUCT
 from venue.protocol import (
     ANSWER_AFTER_RECV_MS,
     AccountEvent,
+    Busy,
     EventStream,
     MarketEvent,
     OrderBuilder,
     OrderWire,
     Reads,
+    Refused,
     Reply,
     SignedOrder,
     Unreachable,
@@ -275,23 +279,46 @@ class DirectVenue:
         """
         return self._link.weights.obstacle(orders, flatten_steps, legs)
 
-    async def cancel(self, product_id: int, digest: str) -> None:
-        """Cancel one order. One that has ended already is no error. Raises `Unreachable`."""
-        await self._link.there()
-        exchange = self._link.venue.exchange
-        orders = exchange.open_orders(self.sender, product_id)
-        exchange.cancel([one for one in orders if one.digest == digest], self._link.venue.now_ns())
-        self._link.venue.publish()
+    async def cancel(self, product_id: int, digest: str) -> Base | None:
+        """Cancel one order; what of it had not traded, unsigned. None: no such order rests. Raises
+        `Unreachable`, `Refused`.
+        """
+        self._link.weights.cancel_order()
+        await self._admitted(CANCEL_WEIGHT)
+        venue, unfilled = self._link.venue, None
+        try:
+            order = venue.exchange.find(product_id, digest)
+            require(order.order.sender == self.sender, 2014)
+        except ExchangeRefusal as no:
+            if no.code != NOT_RESTING:
+                raise Refused(no.code, no.text) from None
+        else:
+            unfilled = Base(order.remaining)
+            venue.exchange.cancel([order], venue.now_ns())
+            venue.publish()
         await self._link.back("cancel_orders")
+        return unfilled
+
+    async def _admitted(self, weight: int) -> None:
+        """A request to cancel arrives and may be carried out. Raises `Unreachable`, `Refused` as staged."""
+        await self._link.there()
+        venue = self._link.venue
+        if "unavailable" in venue.incidents.gates:
+            raise Busy("execute: HTTP 503")
+        if not venue.admission.may_ask("execute", self.sender[:42], weight):
+            self._link.weights.limited_executes()
+            raise Busy(f"execute: HTTP {venue.exchange.options.limited_status}")
+        if venue.status != "active":
+            raise Refused(2068, f"the venue is {venue.status}")
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
-        """Cancel every order of the subaccount on these products. Raises `Unreachable`; `ValueError` for an
-        empty list.
+        """Cancel every order of the subaccount on these products. Raises `Unreachable`, `Refused`;
+        `ValueError` for an empty list.
         """
         if not product_ids:
             raise ValueError("cancel_all needs at least one product")
         self._link.weights.cancel(product_ids)
-        await self._link.there()
+        await self._admitted(CANCEL_WEIGHT_PER_PRODUCT * len(product_ids))
         exchange = self._link.venue.exchange
         orders = [one for each in product_ids for one in exchange.open_orders(self.sender, each)]
         exchange.cancel(orders, self._link.venue.now_ns())

@@ -33,6 +33,7 @@ from venue.simulated.engine.accounts import WEIGHTINGS, Account
 from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged
 from venue.simulated.engine.rules import QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
+from venue.simulated.faults.order_faults import ConnectionCut
 from venue.simulated.payloads.archive import LAG_NS
 from venue.simulated.streams.publisher import rate_of
 from venue.simulated.venue import SimulatedVenue
@@ -78,7 +79,11 @@ class Link(NamedTuple):
 
     async def back(self, request: str) -> None:
         """Its answer arrives. Raises `Unreachable` for one that is lost or cut, when that is staged."""
-        if not await self.venue.delivery.brings_answer(request):
+        try:
+            brought = await self.venue.delivery.brings_answer(request)
+        except ConnectionCut:
+            brought = False
+        if not brought:
             raise Unreachable(f"{request}: no answer")
         await self.venue.timetable.pause(self.latency_s)
 
