@@ -287,6 +287,11 @@ COMMANDS: Mapping[str, Command] = {
                 "the page, report.html; the other files are named\nafter it",
                 metavar="FILE",
             ),
+            _option(
+                "--market",
+                "a recording of the same time: how far prices\nwent against fills",
+                metavar="PREFIX",
+            ),
             _switch("--csv", "a row per cycle for spreadsheets, report.csv"),
             _switch("--parquet", "the same for programs, report.parquet"),
             _switch("--json", "everything as one JSON object, the last line of\nstdout"),

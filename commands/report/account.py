@@ -7,13 +7,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from commands.access.staged import bad_market
 from commands.access.venue import PAPER, SIMULATED, is_play_money
 from commands.output.words import COMMAND, PLAY_MONEY, Refusal
+from commands.report.adverse_moves import Mids, mids_after
 from commands.report.figures import Delay, Figures, figures_of
 from commands.report.history import READ_ERRORS, History, history_of
 from commands.report.hops import delays_of
 from messages.units import Base, Bps
 from runtime.specs import told
+from venue.simulated.markets.recording import RecordingMarket, UnreadableRecording
 
 NOTHING_MADE = "no report was made, nothing else was touched"
 CLOCKS_NS = 5_000_000_000
@@ -85,8 +88,12 @@ def labels_of(folders: Sequence[str]) -> list[str]:
     return [folder if name == "." else name for folder, name in zip(folders, named, strict=True)]
 
 
-def account_of(folder: str, label: str, since_ns: int, limit: Bps) -> ReportAccount:
-    """Read the ledger in `folder`. Raises `Refusal` where there is none, or it cannot be read."""
+def account_of(
+    folder: str, label: str, since_ns: int, limit: Bps, market: RecordingMarket | None = None
+) -> ReportAccount:
+    """Read the ledger in `folder`, and in `market`, where there is one, what followed its fills. Raises
+    `Refusal` where there is no ledger, or it cannot be read; `ConfigError` for the market.
+    """
     path = Path(folder) / "ledger.sqlite"
     if not path.is_file():
         raise Refusal(
@@ -110,9 +117,18 @@ def account_of(folder: str, label: str, since_ns: int, limit: Bps) -> ReportAcco
     money, play = _money(venue, history)
     first_ns = max(since_ns, history.first_ns - CLOCKS_NS)
     hops = delays_of(path.parent, first_ns, history.last_ns + CLOCKS_NS)
-    return ReportAccount(
-        folder, label, venue, money, play, history, figures_of(history, since_ns, limit), hops
-    )
+    mids = mids_of(market, history) if market is not None else {}
+    figures = figures_of(history, since_ns, limit, mids)
+    return ReportAccount(folder, label, venue, money, play, history, figures, hops)
+
+
+def mids_of(market: RecordingMarket, history: History) -> Mids:
+    """The mids of `market` after each fill of the ledger. Raises `ConfigError` where it cannot be read."""
+    fills = [fill for row in history.cycles for fill in row.execution.fills]
+    try:
+        return mids_after(market, market.began_ns, fills)
+    except UnreadableRecording as error:
+        raise bad_market(error) from error
 
 
 def _money(venue: str, history: History) -> tuple[str, bool]:

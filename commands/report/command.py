@@ -3,6 +3,7 @@
     --logs DIR ...              the ledgers, a column each; without it the configured folder's
     --since 2026-11-29, '24 h'  cycles that began at that moment or later
     --out report.html           the page; without it report.html, unless one of the next is typed
+    --market PREFIX             a recording of the same time: how far prices went against fills
     --csv, --parquet            a row per cycle, beside the page: report.csv, report.parquet
     --json                      everything as one object, the last line of standard output
 
@@ -36,7 +37,7 @@ def main(typed: argparse.Namespace) -> int:
     for path, mark in _wanted(options):
         may_write(path, mark)
     accounts = [
-        account_of(folder, label, options.since_ns, options.limit)
+        account_of(folder, label, options.since_ns, options.limit, options.market)
         for folder, label in zip(options.folders, labels_of(options.folders), strict=True)
     ]
     files = {kind: str(path) for kind, path in _written(options, accounts)}

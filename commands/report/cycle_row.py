@@ -2,7 +2,7 @@
 (`Cycle`, `CycleMoney`); nothing is computed here that the fold computes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -11,9 +11,10 @@ from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
 from actors.risk.funding import FundedLeg, received
 from commands.output.money_lines import CAUSES
+from commands.report.cycle_execution import CycleExecution, cycle_execution, leaves
 from messages.market import FundingRate
 from messages.money import CycleMoney, TradingTerm
-from messages.sizing import LEGS, SizingPlan
+from messages.sizing import LEGS, Leg, SizingPlan
 from messages.units import Bps, Ms, Ns, Quote, Rate, imbalance, notional
 
 TRADING_COST: tuple[TradingTerm, ...] = ("fees", "spread", "slippage")
@@ -81,6 +82,7 @@ class CycleRow(msgspec.Struct, frozen=True, kw_only=True):
     """
     answering_ms: tuple[int, ...]
     """From there to the exchange's answer, of the same orders."""
+    execution: CycleExecution
 
     @property
     def trading_cost(self) -> Quote:
@@ -99,10 +101,14 @@ class CycleEnd(msgspec.Struct, frozen=True):
     """Of the row that ended it; of the last row while it is open."""
 
 
-def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> CycleRow:
-    """The row of `cycle`. `shares`: its share of each run's money that it was part of."""
+def cycle_row(
+    cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney], steps: Mapping[Leg, int], cancels: int
+) -> CycleRow:
+    """The row of `cycle`. `shares`: its share of each run's money that it was part of. `steps`: the size
+    steps. `cancels`: cancellations that were sent of its orders.
+    """
     orders, exposure = cycle.orders, cycle.exposure()
-    enters = [order.plan for order in orders if order.plan.purpose == "enter"]
+    enters = [order.plan for order in orders if order.plan.enters]
     entry, paid = enters[-1] if enters else None, list(shares)
     costs = {cause: Quote(-sum(getattr(share, cause) for share in paid)) for cause in CAUSES}
     decided_ns = [int(order.plan.decided_ms) * 1_000_000 for order in orders]
@@ -129,11 +135,11 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
         sol_funding=entry.sol_funding if entry is not None else None,
         per_hour=_per_hour(entry) if entry is not None else None,
         left_by=leaving.plan.because if (leaving := _leaving(cycle)) is not None else "",
-        planned=enters[-1].planned_imbalance if enters else None,
+        planned=entry.planned_imbalance if entry is not None else None,
         filled=cycle.filled_imbalance,
         marked=_marked(cycle),
         exited=cycle.exit_imbalance if any(not order.order.increases for order in orders) else None,
-        legs_ordered=len(LEGS) if enters else 0,
+        legs_ordered=len(LEGS) if any(plan.purpose == "enter" for plan in enters) else 0,
         legs_filled_first=cycle.filled_first,
         entered=cycle.entered,
         together=cycle.together,
@@ -155,12 +161,13 @@ def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney]) -> Cycl
         ),
         sending_ms=tuple(int(outcome.sent_ms - plan.decided_ms) for plan, outcome in answered),
         answering_ms=tuple(int(outcome.answered_ms - outcome.sent_ms) for _, outcome in answered),
+        execution=cycle_execution(cycle, steps, cancels),
     )
 
 
 def _leaving(cycle: Cycle) -> OurOrder | None:
     """The first order of a plan that leaves the pair; None while there is none."""
-    return next((each for each in cycle.orders if each.plan.purpose in {"exit", "flatten"}), None)
+    return next((each for each in cycle.orders if leaves(each.plan)), None)
 
 
 def _per_hour(entry: SizingPlan) -> Quote | None:

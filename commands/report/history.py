@@ -26,7 +26,7 @@ from actors.ledger.money import CycleBook
 from actors.ledger.reading import SLICE_ROWS, MissingPast, beginning_of
 from actors.ledger.store import Links, message_of
 from commands.report.cycle_row import CycleEnd, CycleRow, cycle_row
-from messages.execution import EscapeRound
+from messages.execution import CancelAsked, EscapeRound
 from messages.lifecycle import (
     Adopted,
     Alarm,
@@ -41,8 +41,9 @@ from messages.lifecycle import (
     Started,
     Totals,
 )
+from messages.market import RulesRead
 from messages.money import CycleMoney
-from messages.sizing import Skipped
+from messages.sizing import Leg, Skipped
 from messages.units import Ns
 
 
@@ -139,6 +140,10 @@ class _Teller:
         self._runs: list[RunPart] = []
         self._started: tuple[Started, Ns] | None = None
         self._happenings: list[Happening] = []
+        self._steps: dict[Leg, int] = {}
+        """Size steps by the newest rules."""
+        self._cancels: dict[int, int] = {}
+        """Cancellations sent, by the cycle of their order's plan, of cycles that are no row yet."""
         self._first_ns = self._last_ns = Ns(0)
 
     @property
@@ -158,6 +163,7 @@ class _Teller:
             return
         if isinstance(message, Started):
             self._begin(message, Ns(at_ns))
+        self._note(message)
         if found := _HAPPENINGS.get(type(message)):
             self._happenings.append(Happening(Ns(at_ns), found[0], found[1](message)))
         for consequence in self.fold.apply(message, at_ns):
@@ -166,6 +172,16 @@ class _Teller:
         cycle = self.fold.cycle
         if cycle.number and not cycle.over:
             self._entered_in.setdefault(cycle.number, self._run)
+
+    def _note(self, message: msgspec.Struct) -> None:
+        """Keep what rows say of the orders of a cycle that the fold does not."""
+        if isinstance(message, RulesRead):
+            self._steps = {"eth": message.eth.size_step, "sol": message.sol.size_step}
+        elif isinstance(message, CancelAsked):
+            order = self.fold.order(message.order_digest)
+            if order is not None:
+                number = order.plan.cycle
+                self._cancels[number] = self._cancels.get(number, 0) + 1
 
     def _go_on_from(self, snapshot: FoldSnapshot) -> None:
         from actors.ledger.snapshots import NoSnapshot, fold_in
@@ -215,7 +231,8 @@ class _Teller:
     def _settle(self, waiting: _Ended) -> None:
         cycle, money = waiting.cycle, self.fold.money
         shares = [] if waiting.book is None else [money.share_of(cycle.number, waiting.book)]
-        self._rows.append(cycle_row(cycle, waiting.end, [*waiting.carried, *shares]))
+        cancels = self._cancels.pop(cycle.number, 0)
+        self._rows.append(cycle_row(cycle, waiting.end, [*waiting.carried, *shares], self._steps, cancels))
 
     def told(self, path: Path, opened: Opened | None, *, rows: int, since: int, bad: int | None) -> History:
         """All that was taken, once there are no more rows; a cycle under way is a row that is `open`."""

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+from commands.access.staged import named_market
 from commands.config import effective
-from commands.config.options import typed_value
+from commands.config.options import SEED, typed_value
 from commands.config.units_text import BadText, Duration
 from commands.output.words import ConfigError
 from commands.report.account import NOTHING_MADE
 from messages.units import Bps, Ms
 from runtime.clock import WallClock
+from venue.simulated.markets.recording import RecordingMarket
 
 PAGE = "report.html"
 FOLDERS_MOST = 64
@@ -32,6 +34,8 @@ class ReportOptions(msgspec.Struct, frozen=True):
     csv: Path | None
     parquet: Path | None
     json: bool
+    market: RecordingMarket | None
+    """The recording that mids after fills are read from."""
 
 
 def options_of(typed: argparse.Namespace) -> ReportOptions:
@@ -58,6 +62,21 @@ def options_of(typed: argparse.Namespace) -> ReportOptions:
         base.with_name(f"{base.name}.csv") if typed.csv else None,
         base.with_name(f"{base.name}.parquet") if typed.parquet else None,
         typed.json,
+        _recording(typed.market) if typed.market is not None else None,
+    )
+
+
+def _recording(spec: str) -> RecordingMarket:
+    """Raises `ConfigError` for what is no recording."""
+    market = named_market(spec, SEED)
+    if isinstance(market, RecordingMarket):
+        return market
+    raise ConfigError(
+        "BAD_VALUE",
+        "--market",
+        f"--market: {spec} is no recording of what a ledger's time was like",
+        "name the recording that was replayed, or that record made meanwhile",
+        NOTHING_MADE,
     )
 
 

@@ -11,6 +11,8 @@ from html import escape
 from commands.output.money_lines import CAUSE_WORDS, CAUSES
 from commands.output.words import COMMAND, clock_time, date_time
 from commands.report.account import ReportAccount
+from commands.report.adverse_moves import AFTER_S
+from commands.report.block_bootstrap import Estimate
 from commands.report.charts import cost_chart, imbalance_chart
 from commands.report.cycle_row import CycleRow
 from commands.report.figures import ALL_IN, FIRST, Delay, Distribution
@@ -18,6 +20,7 @@ from commands.report.hops import STEPS
 from commands.report.markup import TableCell, paragraph, table, unbroken
 from commands.report.output_files import PAGE_MARK
 from commands.report.page_style import STYLE
+from commands.report.policy_figures import EXECUTION_COST, PolicyFigures
 from commands.report.words import cents, estimate_words, open_words
 from messages.amounts import fixed, percent, rate_percent, short_percent, signed
 from messages.units import DOLLAR_NEUTRAL, X18, Bps, Quote, Rate, text_of
@@ -55,6 +58,7 @@ def page_bytes(accounts: Sequence[ReportAccount], since_ns: int) -> bytes:
             (part for account in accounts for part in _answers(account, named=several)),
             _figures(accounts),
             _costs(accounts),
+            _policies(accounts),
             _imbalances(accounts),
             _delays(accounts),
             _wrong(accounts),
@@ -225,8 +229,63 @@ def _cost_cells(account: ReportAccount, cause: str) -> list[TableCell]:
     between = TableCell("too few cycles")
     if each.low is not None and each.high is not None:
         between = TableCell(f"{fixed(Quote(each.low), 1)} to {fixed(Quote(each.high), 1)}")
+    return [_estimated(each), between, _money(paid[cause])]
+
+
+def _policies(accounts: Sequence[ReportAccount]) -> Iterator[str]:
+    found = [(account, each) for account in accounts for each in account.figures.policies]
+    if not found:
+        return
+    yield "<h2>Policies of execution</h2>"
+    yield paragraph(
+        "Costs are USD per 1M traded, above 0 is paid. Shortfall: what was paid beyond the mids of the"
+        " decisions, fees included, per 1M wanted; what was wanted and did not trade counts by what its mids"
+        " did. Adverse move: how far the mid had gone against a fill since its decision, at the fill and some"
+        " seconds later; it is known only with --market."
+    )
+    facts: tuple[tuple[str, Callable[[PolicyFigures], TableCell]], ...] = (
+        ("Cycles", lambda each: _count(each.cycles)),
+        ("Entered", lambda each: _count(each.entered)),
+        ("Skipped", lambda each: _count(each.skipped)),
+        ("Volume, USD", lambda each: _money(each.traded)),
+        *(
+            (CAUSE_WORDS[cause], lambda each, cause=cause: _estimated(each.per_million[cause]))
+            for cause in EXECUTION_COST
+        ),
+        ("all of these", lambda each: _estimated(each.per_million["execution"])),
+        ("shortfall", lambda each: _estimated(each.shortfall)),
+        ("Filled of what was to rest", lambda each: _rate(each.fill_rate)),
+        *(
+            (
+                f"adverse move of {kind} orders, {after} s",
+                lambda each, kind=kind, number=number: _moved(each, kind, number),
+            )
+            for kind in ("rested", "taken")
+            for number, after in enumerate(AFTER_S)
+        ),
+        ("Unhedged, USD·s a cycle", lambda each: _estimated(each.unhedged_usd_s)),
+        ("Until hedged, ms, median", lambda each: _took(Delay.of(each.hedged_ms).median)),
+        ("Until hedged, ms, 99th percentile", lambda each: _took(Delay.of(each.hedged_ms).p99)),
+        ("Orders sent", lambda each: _count(each.orders)),
+        ("Cancellations sent", lambda each: _count(each.cancels)),
+    )
+    head = ["Figure", *(f"{each.name}{_of(account, accounts)}" for account, each in found)]
+    rows = [(name, [of(each) for _, each in found]) for name, of in facts]
+    yield table("t-policies", "One column for each policy by which a run traded", head, rows)
+
+
+def _moved(each: PolicyFigures, kind: str, number: int) -> TableCell:
+    moves = each.rested if kind == "rested" else each.taken
+    return _estimated(moves.per_million[number]) if moves.known[number] else TableCell("-")
+
+
+def _estimated(each: Estimate) -> TableCell:
     exact = text_of(None if each.value is None else Quote(each.value)) or ""
-    return [TableCell(estimate_words(each), exact), between, _money(paid[cause])]
+    return TableCell(estimate_words(each), exact)
+
+
+def _took(ms: int | None) -> TableCell:
+    return TableCell("-") if ms is None else _count(ms)
 
 
 def _figure(chart: str, account: ReportAccount, accounts: Sequence[ReportAccount], caption: str) -> str:

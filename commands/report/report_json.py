@@ -9,10 +9,12 @@ from commands.output import json_keys
 from commands.output.money_lines import CAUSES
 from commands.output.words import DONE, Refusal, iso_micros
 from commands.report.account import ReportAccount
+from commands.report.adverse_moves import AFTER_S, AdverseMoves
 from commands.report.block_bootstrap import Estimate
 from commands.report.cycle_row import CycleRow
 from commands.report.figures import ALL_IN, FIRST, Delay, Distribution, Figures
 from commands.report.history import RunPart
+from commands.report.policy_figures import PolicyFigures
 from messages.units import Quote, text_of
 
 
@@ -106,8 +108,35 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "unhedged_worst_usd": figures.unhedged_worst.text(),
         "unhedged_ms": figures.unhedged_ms,
         "unhedged_cycles": figures.unhedged_cycles,
+        "policies": [_policy(each) for each in figures.policies],
         "skips": dict(figures.skips),
         "happened": dict(figures.happened),
+    }
+
+
+def _policy(each: PolicyFigures) -> dict[str, Any]:
+    return {
+        "entry": each.entry,
+        "exit": each.exit,
+        "cycles": each.cycles,
+        "entered": each.entered,
+        "skipped": each.skipped,
+        "traded_usd": each.traded.text(),
+        "per_million_usd": {name: _estimate(cost) for name, cost in each.per_million.items()},
+        "shortfall_per_million_usd": _estimate(each.shortfall),
+        "quote_fill_rate": text_of(each.fill_rate),
+        "adverse_per_million_usd": {"rested": _adverse(each.rested), "taken": _adverse(each.taken)},
+        "unhedged_usd_s_per_cycle": _estimate(each.unhedged_usd_s),
+        "orders_sent": each.orders,
+        "cancels_sent": each.cancels,
+        "hedged_ms": _delay(Delay.of(each.hedged_ms)),
+    }
+
+
+def _adverse(moves: AdverseMoves) -> dict[str, Any]:
+    return {
+        f"{after} s": {"fills": known} | _estimate(each)
+        for after, known, each in zip(AFTER_S, moves.known, moves.per_million, strict=True)
     }
 
 

@@ -7,6 +7,7 @@ from commands.output.words import date_time
 from commands.report.account import ReportAccount
 from commands.report.block_bootstrap import Estimate
 from commands.report.figures import FIRST
+from commands.report.policy_figures import PolicyFigures
 from messages.amounts import fixed, percent, rate_percent, short_percent, usd
 from messages.units import X18, Quote
 
@@ -44,6 +45,9 @@ def _account(account: ReportAccount, *, named: bool) -> Iterator[tuple[str, str]
             "cost",
             f"{estimate_words(figures.per_million[FIRST])} USD per 1M traded, of {cents(figures.traded)} USD",
         )
+    for each in figures.policies:
+        if each.fill_rate is not None:
+            yield "policy", policy_words(each)
     if account.broken:
         yield "broken", account.broken
 
@@ -81,6 +85,15 @@ def cycle_words(account: ReportAccount) -> str:
     if figures.fill_rate is not None:
         counted += f"; {rate_percent(figures.fill_rate)} % of entering legs filled at once"
     return counted
+
+
+def policy_words(each: PolicyFigures) -> str:
+    """What a policy by which orders rest came to."""
+    filled = rate_percent(each.fill_rate) if each.fill_rate is not None else "0"
+    return (
+        f"{each.name}: {estimate_words(each.per_million['execution'])} USD per 1M traded with adverse moves,"
+        f" {filled} % filled of what was to rest, {each.cancels} cancellations"
+    )
 
 
 def estimate_words(each: Estimate) -> str:

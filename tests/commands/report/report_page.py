@@ -39,6 +39,7 @@ brings it, and pyarrow for `--parquet`. Without them `--json` and `--csv` work.
 |---|---|
 | `--logs DIR ...` | the folders of the ledgers; several are columns of one page. Without it, the configured folder |
 | `--since WHEN` | only cycles that began then or later: `2026-11-29`, `2026-11-29T18:00Z` (UTC unless it names an offset), or `'24 h'` before now |
+| `--market PREFIX` | a recording of the ledger's time: the one that was replayed, or one that `record` made while a run traded. From it come the mids after fills |
 | `--out FILE` | the page, `report.html`; `--csv` and `--parquet` are named after it. A report that is there is replaced, any other file is refused |
 | `--csv`, `--parquet` | a row per cycle; without `--out` then no page is made |
 | `--json` | everything as one object, the last line of stdout |
@@ -68,6 +69,24 @@ Every figure is the ledger's own: the fold that a run trades by is run again ove
 | marked | imbalance of the same amounts at the mids when leaving was decided: the drift while the pair was held. Nothing is promised about it |
 | unhedged USD·s | net exposure times seconds while neither flat nor the agreed pair, by the exchange's timestamps; summed, and the most in one cycle |
 | runs | each start of the program with the figures of its own summary |
+
+## By policy of execution
+
+The figures stand once more for each policy by which a run traded: `taker-taker`, `maker-taker` or `lean`, for entering and for
+leaving, as its plans say. A run by which no order ever rested counts as `taker-taker`, whatever was configured.
+
+| figure | what it is |
+|---|---|
+| fees, spread, slippage, unhedged | USD per 1M traded, as above; `unhedged` is what prices did to an exposure until its hedge was decided. `execution` is the sum of the four |
+| shortfall | implementation shortfall: what was paid beyond the mids of the decision, fees included, per 1M that was wanted. The decision is a side's first plan; a part of its pair that never traded counts by what the mids had done to it by the side's last plan, so that a pair which was given up counts as one that was taken. A cycle that was skipped before any plan has no decision |
+| filled of what was to rest | of the amounts that quotes were to open or to close, how much orders that rested have traded |
+| adverse move | how far its leg's mid had gone against a fill since the order's decision: at the fill, 1, 10 and 60 s later, in USD per 1M of these fills. What an order paid against the mid at its decision, and its adverse move, are together what it paid against the later mid |
+| until hedged | from each trade that found everything hedged until everything was hedged again, by the exchange's timestamps: flat, an agreed pair, or as much of the other leg as the quote's terms want for what has traded |
+| cancellations | each time that one was sent |
+
+Errors are the block bootstrap's, over cycles. The ledger has mids at decisions only and a run keeps no market: without `--market` no adverse move is known. With
+it the recording is read once, and only the mids at the moments that are asked about are kept, so memory does not grow with it. A moment before the recording's
+first or after its last move is not known, and `fills` says of how many fills each figure is.
 
 **Latency.** By hop it is known only from `evenkeel.log` beside the ledger: from each point that a plan passes to the next, in microseconds by this machine's
 clock, as far back as the log goes. A replay writes none. The ledger knows three things in whole milliseconds: decision to last fill (the exchange's clock), decision to
@@ -101,6 +120,7 @@ KEYS = {
     "per_million_usd cycles_per_block": "by cause, `trading_cost`, `all_in`: `value`, `error`, `low`, `high`",
     "promise_bps imbalance": "`planned`, `filled`, `marked`, `exited`, against the promise",
     "unhedged_usd_s unhedged_most_usd_s unhedged_worst_usd unhedged_ms unhedged_cycles": "exposure",
+    "policies": "by policy of execution: costs, shortfall, adverse moves, `hedged_ms`, messages",
     "skips happened happenings": "counts by code and by kind; what happened besides cycles",
     "latency_ms latency_us_by_hop": "`count`, `median`, `p99`, `max`; the second is null without a log",
     "runs cycles": "a row for each",

@@ -18,7 +18,7 @@ from actors.ledger.store import Store
 from commands.report import history as history_module
 from commands.report.figures import figures_of
 from commands.report.history import History, history_of
-from messages.execution import EscapeRound
+from messages.execution import CancelAsked, EscapeRound
 from messages.lifecycle import AccountStream, HaltCleared, Halted, Restarted, Started
 from messages.sizing import Sealed, Skipped
 from messages.units import ONE, Bps, Ms, Ns, Quote
@@ -335,3 +335,15 @@ def test_a_running_writer_is_neither_held_up_nor_seen_half(tmp_path: Path) -> No
     assert all(each.bad_row is None for each in found)
     assert all((each.rows - 3) % 5 == 0 or each.rows == len(story.rows) + 1 for each in found)
     assert len(history_of(path).cycles) == 60
+
+
+def test_cancellations_are_counted_at_the_cycle_of_their_order(tmp_path: Path) -> None:
+    story = Story()
+    cycles_of(story, 1)
+    story.enter(2)
+    asked = CancelAsked(story.order_digest("eth"), 4, "no longer wanted", Ms(story.now_ms))
+    story.rows += [(story.now_ms * 1_000_000, each) for each in (asked, asked)]
+    story.rows.append((story.now_ms * 1_000_000, msgspec.structs.replace(asked, order_digest="0x99")))
+    story.leave(2)
+    story.snapshot()
+    assert [row.execution.cancels for row in told(tmp_path, story).cycles] == [0, 2]
