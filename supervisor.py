@@ -327,6 +327,7 @@ class Machine:
         state, held, now_ms = self.barrier, self.channels.held.value, self.world.clock.now_ms()
         self.beat(trio.current_time())
         self._reconciliation.price_again(self._nursery)
+        self._reconciliation.resolve_working(self._nursery)
         self._gate.look(now_ms)
         if state.phase == "voting" and state.sealed and now_ms > state.votes_due_ms:
             self._step(VotesDue(state.sealed.plan.epoch, state.sealed.plan.seq))
@@ -343,10 +344,12 @@ class Machine:
 
 
 def leaves_a_pair(plan: SizingPlan, held: Held | None) -> bool:
-    """Does it close while two legs hedge each other? Then both can leave, or neither should."""
-    return (
-        plan.purpose in {"exit", "flatten"} and held is not None and hedged(held.eth.amount, held.sol.amount)
-    )
+    """Does it close while two legs hedge each other, at once or by an order that rests? Then both can leave,
+    or neither should.
+    """
+    rests = plan.quote is not None and not (plan.quote.opens or plan.quote.hedges)
+    closes = plan.purpose in {"exit", "flatten"} or rests
+    return closes and held is not None and hedged(held.eth.amount, held.sol.amount)
 
 
 TAKEN: dict[type, Callable[[Machine, Any], Ending | None]] = {

@@ -40,14 +40,16 @@ class LegConnections:
             self._since_s = self._steady_since_s = None
             return ""
         gone = self.missing()
+        # beside an order that rests, what it has traded may wait for its hedge no longer than anything else
+        uneven = held.phase == "uneven" or (held.phase == "working" and held.legging.naked > 0)
         if gone:
             self._steady_since_s = None
-            self._since_s = now_s if self._since_s is None and held.phase == "uneven" else self._since_s
+            self._since_s = now_s if self._since_s is None and uneven else self._since_s
         elif self._steady_since_s is None:
             self._steady_since_s = now_s
         if self._steady_since_s is not None and now_s - self._steady_since_s >= STEADY_S:
             self._since_s = None
-        if self._since_s is None or not gone or held.phase != "uneven" or now_s - self._since_s < UNEVEN_S:
+        if self._since_s is None or not gone or not uneven or now_s - self._since_s < UNEVEN_S:
             return ""
         names = " and ".join(f"{leg}_leg" for leg in gone)
         position = f"ETH {held.eth.amount.text()} and SOL {held.sol.amount.text()}"

@@ -66,12 +66,23 @@ class Reconciliation:
         """Start RESOLVE for every order without an ending that is not being resolved already."""
         held = self._channels.held.value
         for doubt in held.doubts if held else ():
-            if doubt.order_digest not in self._resolving:
-                self._asking_since = trio.current_time()
-                order = f"{doubt.leg.upper()} order {doubt.order_digest[:10]}"
-                self._note("warning", f"{order} unknown: asking the exchange until it is resolved")
-                self._resolving.add(doubt.order_digest)
-                nursery.start_soon(self._ask_about, doubt, resolve)
+            self._resolve(doubt, "unknown: asking the exchange until it is resolved", nursery)
+
+    def resolve_working(self, nursery: trio.Nursery) -> None:
+        """Start RESOLVE for every order that rested, and of which it is not known what ended it: the ledger
+        says so, or it cannot trade any more.
+        """
+        held, now_ms = self._channels.held.value, self._world.clock.now_ms()
+        for order in held.working if held else ():
+            if order.resolving or now_ms > order.doubt.last_trade_ms:
+                self._resolve(order.doubt, "does not rest: asking the exchange what it did", nursery)
+
+    def _resolve(self, doubt: Doubt, why: str, nursery: trio.Nursery) -> None:
+        if doubt.order_digest not in self._resolving:
+            self._asking_since = trio.current_time()
+            self._note("warning", f"{doubt.leg.upper()} order {doubt.order_digest[:10]} {why}")
+            self._resolving.add(doubt.order_digest)
+            nursery.start_soon(self._ask_about, doubt, resolve)
 
     def price_again(self, nursery: trio.Nursery) -> None:
         """Ask the archive about every order whose price is an estimate, whose numbers did not fit, that may
@@ -171,6 +182,7 @@ class Reconciliation:
                     await self._wanted.wait()
                 if not self._wanted.is_set() and not self._pending():
                     await self._wanted.wait()
+                await self._comparable()
             wanted = self._wanted.is_set()
             if wanted:
                 pause_s = RECONCILE_S[0]
@@ -188,6 +200,14 @@ class Reconciliation:
                 self._channels.to_ledger.post(snapshot)
                 if wanted:  # once for each change: an engine whose time stands still is not asked more often
                     soon_s = self._later_s(snapshot)
+
+    async def _comparable(self) -> None:
+        """While an order rests the ledger compares nothing: what happened is read about once it has ended,
+        and margin at the longest pause.
+        """
+        held = self._channels.held
+        while held.value is not None and held.value.working:
+            await held.newer_than(held.version)
 
     def _later_s(self, reading: AccountSnapshot) -> float:
         """In how many seconds the engine's time passes what happened last, where `reading` is from before it

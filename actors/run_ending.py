@@ -163,7 +163,7 @@ class RunEnding:
             self._lost = held.no_entry.detail
             self._enter_no_more(LEDGER_GONE, self._lost)
         ending = self._never_flat(held, idle=idle)
-        waiting = (held.awaiting_proof and not held.foreign) or not settled
+        waiting = (held.awaiting_proof and not held.foreign) or not settled or bool(held.working)
         if ending or waiting or held.phase != "flat" or not idle:
             return ending
         return self._needs_a_person(held) or self._no_more(held)
@@ -209,11 +209,12 @@ class RunEnding:
         """
         self.closing_refused = self.closing_refused and held.phase != "flat"
         hedged = held.phase == "open" and not held.flattens and not self.closing_refused
-        # An order of a plan in flight may still arrive until its window has passed; after that it is in doubt
-        # only because the venue does not answer.
-        arriving_ms = max((doubt.recv_time_ms for doubt in held.doubts), default=None)
-        under_way = held.phase == "in_flight" and (
-            arriving_ms is None or self._world.clock.now_ms() <= arriving_ms
+        # An order of a plan in flight may still arrive until its window has passed, and one that rests may
+        # trade until it expires; after that it is in doubt only because the venue does not answer.
+        sent = (*held.doubts, *(order.doubt for order in held.working))
+        last_ms = max((doubt.last_trade_ms for doubt in sent), default=None)
+        under_way = held.phase in {"in_flight", "working"} and (
+            last_ms is None or self._world.clock.now_ms() <= last_ms
         )
         now_s = trio.current_time()
         if held.phase == "flat" or hedged:
@@ -330,14 +331,15 @@ class RunEnding:
 
 
 def open_legs(held: Held | None) -> str:
-    """What is open, in words; "" when nothing is, "unknown" when nobody knows."""
+    """What is open, orders that rest included, in words; "" when nothing is, "unknown" when nobody knows."""
     if held is None:
         return "unknown"
-    parts = [
-        f"{name} {amount.text()}"
-        for name, amount in (("ETH-PERP", held.eth.amount), ("SOL-PERP", held.sol.amount))
-        if amount
-    ]
-    return ", ".join(
-        parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in held.doubts]
-    )
+    rest = [f"{order.doubt.leg} order {order.doubt.order_digest[:10]} rests" for order in held.working]
+    unknown = [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in held.doubts]
+    return ", ".join([*positions(held), *rest, *unknown])
+
+
+def positions(held: Held) -> tuple[str, ...]:
+    """What is held by our fills, in words, leg by leg; () when nothing is."""
+    amounts = (("ETH-PERP", held.eth.amount), ("SOL-PERP", held.sol.amount))
+    return tuple(f"{name} {amount.text()}" for name, amount in amounts if amount)

@@ -28,6 +28,10 @@ GUARD_WAIT_S = 180.0
 """After this long without a guard the run ends, flat: it could not be closed by anybody else if this
 process died.
 """
+HEDGES = 4
+"""Orders for which the rate limits must have room beside an order that rests: what it trades is hedged in
+pieces, and it may be cancelled.
+"""
 OBSTRUCTED_S = 1.0
 """How long a proposal that was not sealed counts as what is waited for: it comes again four times a
 second.
@@ -69,7 +73,7 @@ class SealGate:
         proposal = self._proposal(plan, phase)
         if proposal is None:
             return Denial(NOT_SEALED, f"the barrier is {phase}")
-        denial = may_enter(SEAL, proposal, plan.purpose)
+        denial = may_enter(SEAL, proposal, plan.judged_as)
         follows = "waits" if denial is None else FOLLOWS.get(denial.code, "waits")
         if denial is None or follows == "waits":
             return denial
@@ -113,7 +117,9 @@ class SealGate:
             unconnected=self._connections.missing(),
             aborts=self._aborts,
             now_s=trio.current_time(),
-            rate_limited=self._world.venue.rate_obstacle(2, len(settings.flatten_steps), legs)
+            rate_limited=self._world.venue.rate_obstacle(
+                2 + (HEDGES if plan.purpose == "quote" else 0), len(settings.flatten_steps), legs
+            )
             if plan.increases
             else "",
             guard_missing=self._missing_guard(),

@@ -13,7 +13,7 @@ from actors.risk.goals import reached
 from actors.run_ending import open_legs
 from commands.output.words import clock_time, seconds, span
 from messages.amounts import fixed, size
-from messages.lifecycle import PAUSED, Halted, Held, Stopping, Waiting
+from messages.lifecycle import PAUSED, Halted, Held, Stopping, Waiting, WorkingOrder
 from messages.settings import Settings
 from messages.sizing import Purpose, SizingPlan, Skipped
 
@@ -23,6 +23,8 @@ DOING: dict[Purpose, str] = {
     "exit": "EXITING",
     "flatten": "CLOSING",
     "top_up": "TOPPING UP",
+    "quote": "QUOTING",
+    "hedge": "HEDGING",
 }
 
 
@@ -54,7 +56,7 @@ def doing(seen: Seen, now_ms: int) -> str:
     held, ends = seen.held, _ends(seen, now_ms)
     if held is None:
         return ends or "STARTING: reading the ledger and the account"
-    ends = ends or _sent(seen, held)
+    ends = ends or _sent(seen, held, now_ms)
     if ends or held.phase != "flat":
         return ends or _holds(seen, held, now_ms)
     return _enters_no_more(seen, held, now_ms) or _waits(seen, held, now_ms)
@@ -74,12 +76,14 @@ def _ends(seen: Seen, now_ms: int) -> str:
     return ""
 
 
-def _sent(seen: Seen, held: Held) -> str:
-    """A plan is on its way, or what became of it is not known; "" when neither."""
+def _sent(seen: Seen, held: Held, now_ms: int) -> str:
+    """A plan is on its way or an order rests, or what became of it is not known; "" when nothing is."""
     if held.doubts:
         names = " and ".join(f"{doubt.leg.upper()} order {doubt.order_digest[:6]}" for doubt in held.doubts)
         until = clock_time(max(doubt.recv_time_ms for doubt in held.doubts) + 999)
         return f"RESOLVING: {names} unknown until {until}Z at the latest"
+    if held.phase == "working":
+        return f"QUOTING: {'; '.join(_rests(order, now_ms) for order in held.working)}"
     plan = seen.plan
     if plan is not None and seen.fate in {"", "placed"} and held.phase != "open":
         orders = ", ".join(
@@ -90,6 +94,19 @@ def _sent(seen: Seen, held: Held) -> str:
         waits_for = "fills" if seen.fate == "placed" else "the votes"
         return f"{DOING[plan.purpose]}: {orders}, waiting for {waits_for}"
     return "SENDING: waiting for what became of both orders" if held.phase == "in_flight" else ""
+
+
+def _rests(order: WorkingOrder, now_ms: int) -> str:
+    """One order that rests: what of it, at which price, and until when."""
+    doubt = order.doubt
+    side = "buy" if doubt.amount > 0 else "sell"
+    what = f"{side} {size(doubt.amount)} {doubt.leg.upper()} at {doubt.limit.text()}"
+    if order.resolving or now_ms > doubt.last_trade_ms:
+        return f"{what}, asking the exchange what it did"
+    done = f", {size(order.filled)} traded" if order.filled else ""
+    if order.cancel_asked_ms:
+        return f"{what} is being cancelled{done}"
+    return f"{what} rests{done}, given up in {_left(order.terms.give_up_ms - now_ms)}"
 
 
 def _holds(seen: Seen, held: Held, now_ms: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from actors.risk.legging import budget
-from actors.run_ending import open_legs
+from actors.run_ending import open_legs, positions
 from commands.output.events import CostLine, UnhedgedLine
 from commands.output.money_lines import CAUSES, paid_for, per_million
 from commands.output.run_report import RunReport
@@ -41,14 +41,13 @@ def stands(held: Held | None) -> tuple[Stands, str]:
         return "starting", "The ledger has not been read yet."
     if held.doubts:
         return "unknown", f"Not known: {open_legs(held)}."
+    ours = ", ".join(positions(held)) or "nothing"
     match held.phase:
         case "in_flight":
-            found: tuple[Stands, str] = (
-                "sending",
-                f"Orders are on their way; held by our fills: {open_legs(held) or 'nothing'}.",
-            )
+            found: tuple[Stands, str] = ("sending", f"Orders are on their way; held by our fills: {ours}.")
         case "working":
-            found = "sending", f"An order rests; held by our fills: {open_legs(held) or 'nothing'}."
+            rest = "An order rests" if len(held.working) == 1 else "Two orders rest"
+            found = "sending", f"{rest}; held by our fills: {ours}."
         case "open":
             found = "hedged", f"Hedged: {_pair(held)}."
         case "uneven":

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import trio
 
-from messages.execution import AccountSnapshot, Fill
-from messages.lifecycle import Directive, Held, HeldLeg, Legging, Record, Totals
+from messages.execution import AccountSnapshot, Doubt, Fill
+from messages.lifecycle import Directive, Held, HeldLeg, Legging, Record, Totals, WorkingOrder
 from messages.market import BookDelta, BookSnapshot, FundingRate, LegQuote, Level, PairQuote
 from messages.money import MoneyAsk, MoneyEvent, MoneyRead
 from messages.settings import Settings
-from messages.sizing import LegOrder, Sealed, SizingPlan
+from messages.sizing import LegOrder, QuoteTerms, Sealed, SizingPlan
 from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from runtime.clock import RunClock, VenueClock
@@ -25,6 +25,7 @@ from venue.nado.socket import BATCH_MESSAGES
 from venue.protocol import ArchivedOrder, ProductRules, Reply, SignedOrder, Unreachable, VenueRules
 
 START_MS = 1_790_000_000_000
+REST_MS, RECV_MS = 15_000, 2_000
 KEY = Signer(b"\x11" * 32)
 SENDER = subaccount_hex(KEY.address, "default")
 
@@ -149,6 +150,37 @@ def held(**changes: Any) -> Held:
         parts = {"amount": leg} | {part: f"{leg}_{part}" for part in ("wanted", "vwap", "cash")}
         fields[leg] = HeldLeg(**{part: fields.pop(name) for part, name in parts.items() if name in fields})
     return Held(**fields)
+
+
+def resting_bid(
+    digest: str = "0xq", *, hedges: bool = False, opens: bool = True, **changes: Any
+) -> WorkingOrder:
+    """A bid for 0.4 ETH, decided now, that is given up after 10 s."""
+    recv = Ms(START_MS + RECV_MS)
+    doubt = Doubt(
+        "eth",
+        3,
+        7,
+        digest,
+        4,
+        Base.of("0.4"),
+        Price.of("2756.8"),
+        recv,
+        Base(0),
+        rests_until_ms=Ms(recv + REST_MS),
+    )
+    terms = QuoteTerms(
+        "eth",
+        opens=opens,
+        eth=Base.of("0.4"),
+        sol=Base.of("-9.5"),
+        worst=Price.of("115.7"),
+        rest=Ms(REST_MS),
+        give_up_ms=Ms(START_MS + 10_000),
+        hedges=hedges,
+    )
+    whole = WorkingOrder(doubt, terms, Ms(START_MS), acknowledged=True)
+    return msgspec.structs.replace(whole, **changes)
 
 
 _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {

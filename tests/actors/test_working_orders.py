@@ -25,46 +25,13 @@ from actors.working_orders import (
 from messages.execution import CancelAnswer, CancelAsked, Doubt
 from messages.lifecycle import Denial, Directive, Legging, Record, WorkingOrder
 from messages.settings import Settings
-from messages.sizing import QuoteTerms
 from messages.units import ONE, Base, Ms, Price, Quote
 from runtime.clock import RunClock, VenueClock
-from tests.actors.fakes import RULES, START_MS, held, quote
+from tests.actors.fakes import RECV_MS, REST_MS, RULES, START_MS, held, quote, resting_bid
 from venue.protocol import Refused, Unreachable
 from venue.resolve import WINDOW_MARGIN_MS
 
-REST_MS, RECV_MS = 15_000, 2_000
 SETTINGS = Settings(target=Quote(1_000 * ONE), recv_time=Ms(RECV_MS))
-
-
-def resting_bid(
-    digest: str = "0xq", *, hedges: bool = False, opens: bool = True, **changes: Any
-) -> WorkingOrder:
-    """A bid for 0.4 ETH, decided now, that is given up after 10 s."""
-    recv = Ms(START_MS + RECV_MS)
-    doubt = Doubt(
-        "eth",
-        3,
-        7,
-        digest,
-        4,
-        Base.of("0.4"),
-        Price.of("2756.8"),
-        recv,
-        Base(0),
-        rests_until_ms=Ms(recv + REST_MS),
-    )
-    terms = QuoteTerms(
-        "eth",
-        opens=opens,
-        eth=Base.of("0.4"),
-        sol=Base.of("-9.5"),
-        worst=Price.of("115.7"),
-        rest=Ms(REST_MS),
-        give_up_ms=Ms(START_MS + 10_000),
-        hedges=hedges,
-    )
-    whole = WorkingOrder(doubt, terms, Ms(START_MS), acknowledged=True)
-    return msgspec.structs.replace(whole, **changes)
 
 
 def resting_facts(now_ms: int = START_MS + 1, **changes: Any) -> RestingFacts:

@@ -8,7 +8,7 @@ from messages.execution import Doubt
 from messages.lifecycle import PAUSED, Halted, Legging, Stopping, Waiting
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
-from tests.actors.fakes import START_MS, held
+from tests.actors.fakes import START_MS, held, resting_bid
 from tests.commands.scenes import SKIPPED, open_pair, plan
 
 NOW = START_MS
@@ -53,6 +53,26 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
             seen(plan=ENTER, fate="placed", held=held(phase="in_flight")),
             0,
             "ENTERING: sell 0.357 ETH, buy 8.5 SOL, waiting for fills",
+        ),
+        (
+            seen(held=held(phase="working", working=(resting_bid(),))),
+            0,
+            "QUOTING: buy 0.4 ETH at 2756.8 rests, given up in 10 s",
+        ),
+        (
+            seen(held=held(phase="working", working=(resting_bid(filled=Base.of("0.1")),))),
+            9_500,
+            "QUOTING: buy 0.4 ETH at 2756.8 rests, 0.1 traded, given up in 0.5 s",
+        ),
+        (
+            seen(held=held(phase="working", working=(resting_bid(cancel_asked_ms=Ms(NOW)),))),
+            0,
+            "QUOTING: buy 0.4 ETH at 2756.8 is being cancelled",
+        ),
+        (
+            seen(held=held(phase="working", working=(resting_bid(cancel_asked_ms=Ms(NOW)),))),
+            17_001,
+            "QUOTING: buy 0.4 ETH at 2756.8, asking the exchange what it did",
         ),
         (
             seen(plan=ENTER, fate="closed", held=held(phase="in_flight")),

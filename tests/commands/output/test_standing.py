@@ -19,7 +19,7 @@ from messages.lifecycle import Held, Legging, Note
 from messages.settings import Settings
 from messages.units import Base, Bps, Ms, Price, Quote
 from runtime import specs
-from tests.actors.fakes import START_MS, held, quote
+from tests.actors.fakes import START_MS, held, quote, resting_bid
 from tests.commands.output.event_samples import AT, SHOWN
 from tests.commands.output.test_events import SOON_S, begin
 from tests.commands.scenes import open_pair, statement, totals
@@ -55,6 +55,16 @@ DOUBT = Doubt("eth", 2, 7, "0x5f1c" + "0" * 60, 4, Base.of("1"), Price.of("1"), 
             open_pair(phase="uneven", sol=Base(0), legging=Legging(priced=False)),
             "open",
             "Not hedged: ETH-PERP -0.357.",
+        ),
+        (
+            held(phase="working", working=(resting_bid(),)),
+            "sending",
+            "An order rests; held by our fills: nothing.",
+        ),
+        (
+            open_pair(phase="working", working=(resting_bid(), resting_bid("0x2"))),
+            "sending",
+            "Two orders rest; held by our fills: ETH-PERP -0.357, SOL-PERP 8.5.",
         ),
         (held(doubts=(DOUBT,)), "unknown", "Not known: eth order 0x5f1c0000 unknown."),
         (open_pair(doubts=(DOUBT,)), "unknown", None),
