@@ -242,10 +242,22 @@ class EscapeRound(msgspec.Struct, frozen=True):
 
 
 class PlanClosed(msgspec.Struct, frozen=True):
-    """ledger -> supervisor: both orders of a plan have endings (design: OUTCOME and RESOLVE are done)."""
+    """ledger -> supervisor: both orders of a plan have endings (design: OUTCOME and RESOLVE are done). Of a
+    `quote`: its order is answered for, and rests or may rest if it has no ending (`QuoteEnded` follows).
+    """
 
     epoch: int
     seq: int
     aborted: bool
     eth: LegFill
     sol: LegFill
+
+
+class QuoteEnded(msgspec.Struct, frozen=True):
+    """ledger -> supervisor: an order that rested, or may have, has its ending. Its plan was closed before."""
+
+    epoch: int
+    seq: int
+    leg: Leg
+    fill: LegFill
+    """All that it did."""

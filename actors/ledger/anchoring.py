@@ -61,7 +61,7 @@ class Anchoring:
         for message in posts:
             plan = fold.flight.plan if fold.flight is not None and isinstance(message, Ready) else None
             wrong = (
-                self._keep(True, now_ms, int(plan.recv_time_ms))
+                self._keep(True, now_ms, int(plan.last_trade_ms))
                 if plan is not None and plan.increases
                 else ""
             )

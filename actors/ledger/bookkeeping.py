@@ -3,14 +3,15 @@ R11).
 """
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from actors.ledger.certificates import CycleFigures, figures_of
 from actors.ledger.csvs import NO_PLACE, CsvBooks, File, Line, closed_count, closed_lines, skipped_line
 from actors.ledger.fold import Fold
-from messages.execution import PlanClosed
+from actors.ledger.orders import OurOrder
+from messages.execution import PlanClosed, QuoteEnded
 from messages.lifecycle import CycleEnded
 from messages.sizing import Skipped
 from runtime.observe import Notes
@@ -30,11 +31,22 @@ def lines_of(
 
 
 def _lines(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int) -> list[Line]:
-    if isinstance(consequence, PlanClosed) and fold.last_flight is not None:
-        return closed_lines(fold.last_flight.orders, fold.cycle)
+    orders = _orders_closed(fold, consequence)
+    if orders:
+        return closed_lines(orders, fold.cycle)
     if isinstance(consequence, CycleEnded) and isinstance(cause, Skipped):
         return [skipped_line(at_ns, consequence.cycle, consequence.detail)]
     return []
+
+
+def _orders_closed(fold: Fold, consequence: msgspec.Struct) -> Sequence[OurOrder]:
+    """The orders whose lines may be due: of the plan that has closed, or the one that worked until now."""
+    if isinstance(consequence, PlanClosed) and fold.last_flight is not None:
+        return fold.last_flight.orders
+    if isinstance(consequence, QuoteEnded):
+        order = fold.order(consequence.fill.order_digest)
+        return () if order is None else (order,)
+    return ()
 
 
 def ended_figures(fold: Fold, ended: CycleEnded, at_ns: int) -> list[CycleFigures]:
@@ -68,8 +80,9 @@ def write_again(
 
 
 def _count(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct) -> dict[File, int]:
-    if isinstance(consequence, PlanClosed) and fold.last_flight is not None:
-        return closed_count(fold.last_flight.orders)
+    orders = _orders_closed(fold, consequence)
+    if orders:
+        return closed_count(orders)
     if isinstance(consequence, CycleEnded) and isinstance(cause, Skipped):
         return {"trades": 1}
     return {}

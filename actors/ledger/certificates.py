@@ -35,7 +35,18 @@ Exchange = Literal["Nado", "Nado-simulated", "Nado-PAPER"]
 PROVING = frozenset(
     {
         *("Sealed", "Ready", "Declined", "Place", "Abort", "Outcome", "Fill", "OrderUpdate", "Resolved"),
-        *("PlanClosed", "EscapeRound", "Adopted", "Skipped", "CycleEnded", "Started"),
+        *(
+            "PlanClosed",
+            "CancelAsked",
+            "CancelAnswer",
+            "QuoteEnded",
+            "PairSettled",
+            "EscapeRound",
+            "Adopted",
+            "Skipped",
+            "CycleEnded",
+            "Started",
+        ),
     }
 )
 """Rows that stand in a certificate with their text; of the others between them only the hash does."""
@@ -69,7 +80,7 @@ class CycleFigures(msgspec.Struct, frozen=True):
     legs: dict[str, tuple[Sums, Sums]]
     """Opened and closed."""
     planned: X18 | None
-    """The imbalance that the last `enter` was planned with."""
+    """The imbalance that the last plan which entered was planned with."""
     filled: X18 | None
     exited: X18 | None
     unhedged: tuple[int, int, int]
@@ -85,7 +96,7 @@ def figures_of(fold: Fold, ended: CycleEnded, at_ns: int) -> CycleFigures | None
     book, exposed = fold.money.cycles.get(cycle.number), cycle.exposure()
     terms = book.terms if book is not None else {}
     costs = {term: Quote(terms.get(term, 0)) for term in TRADING}
-    entered = [order.plan for order in cycle.orders if order.plan.purpose == "enter"]
+    entered = [order.plan for order in cycle.orders if order.plan.enters]
     return CycleFigures(
         ended,
         at_ns,

@@ -6,8 +6,8 @@ Every row follows from the ledger, so rows that a crash kept from being written 
 What is not known is an empty cell, never 0; what this program has no notion of (momentum, a limit for exits)
 stays empty. Money is exact text, times are UTC. docs/csv.md says what stands in every column.
 
-    order_type    fok | ioc
-    mode          enter | repair | exit | flatten
+    order_type    fok | ioc | post_only
+    mode          enter | repair | exit | flatten | top_up | quote | hedge
     pnl_*         on closing rows: this leg's result against the average price of what the cycle opened;
                   with_fee after both sides' fees
     spread_bps    the fill against the mid at the decision; slippage_bps against the average price the plan
@@ -157,8 +157,10 @@ def _size(path: Path) -> int:
 
 
 def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
-    """What a closed plan traded: for each leg a line in both files, ETH before SOL."""
-    opening = [move.at_ns for order in cycle.orders if order.order.increases for move in order.moves()]
+    """What a closed plan traded: for each leg a line in both files, ETH before SOL. An order that still works
+    has its lines when it has its ending.
+    """
+    opening = [move.at_ns for order in cycle.orders if order.opens for move in order.moves()]
     prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in LEGS} | {
         f"exit_price_{leg}": cycle.closed(leg).vwap for leg in LEGS
     }
@@ -166,7 +168,7 @@ def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
         "entry_timestamp": utc_text(min(opening)) if opening else ""
     }
     lines: list[Line] = []
-    for order in (order for order in orders if order.total.filled):
+    for order in (order for order in orders if order.ended and order.total.filled):
         total, filled = order.total, Base(order.total.filled)
         common = {
             "timestamp": utc_text(_last_ns(order)),
@@ -195,7 +197,7 @@ def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
 
 def closed_count(orders: Sequence[OurOrder]) -> dict[File, int]:
     """How many lines `closed_lines` makes of `orders`, per file, without making them."""
-    traded = sum(order.total.filled != 0 for order in orders)
+    traded = sum(order.ended and order.total.filled != 0 for order in orders)
     return {"trades": traded, "positions": traded}
 
 
@@ -211,7 +213,7 @@ def skipped_line(at_ns: int, cycle: int, reason: str) -> Line:
 
 def _side_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
     """What an order paid against the mid and against its plan, in the columns of its side."""
-    plan, entry = order.plan, order.order.increases
+    plan, entry = order.plan, order.opens
     side, first = ("entry" if entry else "exit"), order.leg == "eth"
     age_ms = plan.eth_age_ms if first else plan.sol_age_ms
     limit = next((each.plan.max_spread for each in cycle.orders if each.plan.max_spread), 0)

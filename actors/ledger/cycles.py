@@ -19,7 +19,7 @@ class Cycle(msgspec.Struct):
 
     number: int = 0
     wanted: Pair = FLAT
-    """What the `enter` asked for."""
+    """What the `enter` asked for, or the whole pair of the quote that opens it."""
     pair: Pair = FLAT
     """What counts as the balanced pair: `wanted`, or what a trimming repair left."""
     agreed: list[Pair] = msgspec.field(default_factory=list)
@@ -96,8 +96,21 @@ class Cycle(msgspec.Struct):
 
     @property
     def entered(self) -> bool:
-        """Did any order of it trade that makes a position larger?"""
-        return any(order.order.increases and order.total.filled for order in self.orders)
+        """Did any order of it trade that opens the pair?"""
+        return any(order.opens and order.total.filled for order in self.orders)
+
+    @property
+    def tried(self) -> bool:
+        """Was an order of it sent that trades at its arrival or never? One that only rested, and that nobody
+        traded with, has failed at nothing.
+        """
+        return any(order.sent and order.plan.quote is None for order in self.orders)
+
+    @property
+    def takes(self) -> bool:
+        """Does a fill rate count its legs? Not those of a pair that was entered by orders that rest alone."""
+        plans = [order.plan for order in self.orders if order.plan.enters]
+        return not plans or any(plan.purpose == "enter" for plan in plans)
 
     @property
     def together(self) -> bool:
@@ -125,7 +138,7 @@ class Cycle(msgspec.Struct):
 
     def opening(self, leg: Leg) -> list[OurOrder]:
         """Every order that made the position larger, oldest first."""
-        return [order for order in self.orders if order.leg == leg and order.order.increases]
+        return [order for order in self.orders if order.leg == leg and order.opens]
 
     def judge_sizes(self, orders: Iterable[OurOrder]) -> None:
         """Learn from a closed plan what the venue will not close, for being too small or for another
@@ -144,7 +157,7 @@ class Cycle(msgspec.Struct):
 
     def closed(self, leg: Leg) -> Sums:
         """Sums of all orders that made the position of this leg smaller."""
-        return _sum(order.total for order in self.orders if order.leg == leg and not order.order.increases)
+        return _sum(order.total for order in self.orders if order.leg == leg and not order.opens)
 
     def holds_pair(self, held: Pair) -> bool:
         """Is `held` exactly the pair that counts as hedged, both legs open?"""

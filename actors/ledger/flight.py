@@ -18,6 +18,8 @@ class Flight(msgspec.Struct):
     aborted: bool = False
     adopted: bool = False
     """Sealed by an earlier invocation."""
+    overtaken: bool = False
+    """Has a later epoch, a guard or an escape begun since, so that no answer need come any more?"""
 
     @property
     def plan(self) -> SizingPlan:
@@ -42,14 +44,23 @@ class Flight(msgspec.Struct):
         return [order for order in self.orders if order.order.amount]
 
     @property
+    def rests(self) -> bool:
+        """Is it a quote that was answered for, or that nobody will answer for, and has its order no ending?
+        Then the plan is over, and its order is working.
+        """
+        answered = any(order.answered for order in self.asked)
+        return self.plan.quote is not None and not self.ended and (answered or self.overtaken)
+
+    @property
     def ended(self) -> bool:
         """Has it been aborted, or has every order an ending?"""
         return self.aborted or all(order.ended for order in self.orders)
 
     @property
     def in_doubt(self) -> list[OurOrder]:
-        """Orders that may be on the wire and have no ending."""
-        return [order for order in self.orders if not order.ended] if self.placed or self.uncertain else []
+        """Orders that may be on the wire, have no ending, and trade at their arrival or never."""
+        away = (self.placed or self.uncertain) and self.plan.quote is None
+        return [order for order in self.orders if not order.ended] if away else []
 
     @property
     def refusals(self) -> int:

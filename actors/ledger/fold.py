@@ -6,6 +6,10 @@ today and after a crash.
     Abort                      nothing was sent; the plan is closed
     Outcome, Fill, OrderUpdate, Resolved   tell an order what it did (`orders.py` has the table of endings)
     the last order ends        -> PlanClosed
+    a quote is answered for    -> PlanClosed; its order is working (decision 046), until its ending ->
+                               QuoteEnded
+    CancelAsked, CancelAnswer  what became of the cancellation of a working order
+    PairSettled                what is held is the pair from now on
     AccountSnapshot            compares; when it finds both products flat after a pair was entered ->
                                CycleEnded
     Skipped                    -> CycleEnded
@@ -41,6 +45,8 @@ from actors.ledger.tally import Ending, OrderTotals, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import (
     AccountSnapshot,
+    CancelAnswer,
+    CancelAsked,
     Doubt,
     EscapeRound,
     Fill,
@@ -48,6 +54,7 @@ from messages.execution import (
     Outcome,
     PlanClosed,
     PositionChange,
+    QuoteEnded,
     Resolved,
 )
 from messages.lifecycle import (
@@ -67,11 +74,23 @@ from messages.lifecycle import (
     Restarted,
     Started,
     Totals,
+    WorkingOrder,
 )
 from messages.market import RulesRead
 from messages.money import MoneyEvent, MoneyRead, Statement
-from messages.sizing import LEGS, Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
-from messages.units import ONE, Base, Ms, Quote, Rate, net_exposure, notional
+from messages.sizing import (
+    LEGS,
+    Abort,
+    Leg,
+    PairSettled,
+    Place,
+    Purpose,
+    Ready,
+    Sealed,
+    SizingPlan,
+    Skipped,
+)
+from messages.units import ONE, Base, Ms, Price, Quote, Rate, net_exposure, notional
 from venue.order_consistency import (
     APART_MS,
     QUIET_MS,
@@ -93,6 +112,20 @@ THIRD_PARTY_SEEN = 256
 """Fills of other people's orders that are recognised when they are told twice."""
 
 
+def _whole(plan: SizingPlan) -> tuple[int, int]:
+    """The pair that it enters, signed: what it orders, or by the terms of a quote."""
+    quote = plan.quote
+    return (int(quote.eth), int(quote.sol)) if quote else (int(plan.eth.amount), int(plan.sol.amount))
+
+
+def _price(plan: SizingPlan, leg: Leg) -> Price:
+    """About what a unit of `leg` costs, as its plan has it: of the leg that hedges a quote only the mid is
+    known, or the worst price.
+    """
+    order = plan.leg(leg)
+    return order.vwap or order.mid or (plan.quote.worst if plan.quote is not None else Price(0))
+
+
 USDT0, MATCHED = 0, "match_orders"
 """The product whose position is the USDT0 balance, and the reason of a position's change that fills tell
 too.
@@ -111,6 +144,8 @@ class Fold(msgspec.Struct):
     flight: Flight | None = None
     last_flight: Flight | None = None
     """The plan that closed last."""
+    working: dict[Leg, Flight] = msgspec.field(default_factory=dict)
+    """Plans that have closed while their order rested, by the leg that rests: it has no ending yet."""
     strays: list[OurOrder] = msgspec.field(default_factory=list)
     """ESCAPE's orders that have no ending yet."""
     cycle: Cycle = msgspec.field(default_factory=Cycle)
@@ -162,6 +197,12 @@ class Fold(msgspec.Struct):
     """How the account is charged, by the newest rules; what is not in it is not known."""
     quotes: QuoteCheck = msgspec.field(default_factory=QuoteCheck)
     """What the venue's own account of our trades must say."""
+    steps: dict[Leg, int] = msgspec.field(default_factory=dict)
+    """Size steps (x18), by the newest rules."""
+    unexplained: dict[Leg, None] = msgspec.field(default_factory=dict)
+    """Legs of which the venue told a position that our fills, and all that could still trade, do not
+    explain.
+    """
     flat_twice: RepeatedReading = msgspec.field(default_factory=RepeatedReading)
     """The readings that say flat after a cycle of which an order was ever in doubt."""
     _sealed: Sealed | None = None
@@ -174,20 +215,22 @@ class Fold(msgspec.Struct):
             self.epoch = max(self.epoch, message.plan.epoch)
         elif isinstance(message, Restarted | GuardActed):
             self.epoch = max(self.epoch, message.epoch)
+            if self.flight is not None and self.flight.plan.epoch < self.epoch:
+                self.flight.overtaken = True
         handler = _HANDLERS.get(type(message))
         came: Came = None
         if handler is not None:
             came = handler(self, message, at_ns)
         elif not self._note(message, at_ns):
             return []
-        closed = self._close_plan(at_ns)
+        closed, ended = self._close_plan(at_ns), self._end_quotes(at_ns)
         self.strays = [order for order in self.strays if not order.ended]
         if not self.busy and self.cycle.holds_pair(self._pair):
             self.cycle.was_open = True
         if self.phase == "flat":
             self.day.rests()
         found: list[msgspec.Struct] = [came] if isinstance(came, CycleEnded) else list(came or ())
-        return [*([closed] if closed is not None else []), *found]
+        return [*([closed] if closed is not None else []), *ended, *found]
 
     def _note(self, message: msgspec.Struct, at_ns: int) -> bool:
         """Take a row that only sets what it says; False when it says nothing that is folded."""
@@ -216,9 +259,12 @@ class Fold(msgspec.Struct):
                     and read.min_notional is not None
                     and 0 <= read.taker_fee < ONE
                 }
+                self.steps = {"eth": int(message.eth.size_step), "sol": int(message.sol.size_step)}
             case Restarted():
                 self.tally.restarts += 1
                 self._events_lost(at_ns)
+            case GuardActed():
+                pass
             case Halted():
                 self.tally.halted = message.code
                 self.latched = self.latched or (message.code, message.detail)
@@ -228,9 +274,9 @@ class Fold(msgspec.Struct):
 
     def reopened(self) -> None:
         """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be
-        lost, so that plan is in doubt.
+        lost, so that plan is in doubt, and the order of a quote may rest.
         """
-        if self.flight is not None and not self.flight.placed:
+        if self.flight is not None and not (self.flight.placed and self.flight.plan.quote is None):
             self.flight.uncertain = True
 
     def shrink(self) -> None:
@@ -239,9 +285,9 @@ class Fold(msgspec.Struct):
         """
         from actors.ledger.remembered_orders import shrunk  # noqa: PLC0415 - starting is quicker without
 
-        flights = (flight.orders for flight in (self.flight, self.last_flight) if flight is not None)
+        flights = (self.flight, self.last_flight, *self.working.values())
         pointed_at = (
-            *chain.from_iterable(flights),
+            *chain.from_iterable(flight.orders for flight in flights if flight is not None),
             *self.strays,
             *self.cycle.orders,
             *self.unpriced.values(),
@@ -265,7 +311,7 @@ class Fold(msgspec.Struct):
     @property
     def busy(self) -> bool:
         """Has an order of ours no ending yet, so that nobody may decide anything?"""
-        return self.flight is not None or bool(self.strays)
+        return self.flight is not None or bool(self.strays) or bool(self.working)
 
     @property
     def calm(self) -> bool:
@@ -324,13 +370,18 @@ class Fold(msgspec.Struct):
                 known.pop(forgotten, None)
 
     def _on_decision(self, decision: Place | Abort, _at_ns: int) -> None:
-        flight = self.flight
-        if flight is None or not flight.is_plan(decision.epoch, decision.seq):
+        flight = self._begun(decision.epoch, decision.seq)
+        if flight is None:
             return
         if isinstance(decision, Place):
             self._placed(flight)
         elif not flight.placed:
             flight.abort()
+
+    def _begun(self, epoch: int, seq: int) -> Flight | None:
+        """The plan of this number, if it is under way or its order works."""
+        begun = (flight for flight in (self.flight, *self.working.values()) if flight is not None)
+        return next((flight for flight in begun if flight.is_plan(epoch, seq)), None)
 
     def _placed(self, flight: Flight) -> None:
         """The plan's orders may be on the wire: by a Place, or because one of them was heard of."""
@@ -338,7 +389,7 @@ class Fold(msgspec.Struct):
             return
         flight.placed = True
         self.money.placed(flight.plan, paired=self._paired)
-        if flight.plan.purpose == "enter":
+        if flight.plan.enters:
             self._enters(flight)
         elif flight.plan.purpose == "exit":
             self.tally.left(flight.plan.because)
@@ -347,23 +398,28 @@ class Fold(msgspec.Struct):
         self.cycle.orders.extend(order for order in flight.orders if order.order.amount)
 
     def _enters(self, flight: Flight) -> None:
-        plan = flight.plan
+        plan, quote = flight.plan, flight.plan.quote
         if self.cycle.over or self.cycle.number != plan.cycle:
             self.cycle = Cycle(plan.cycle, over=False)
+        if quote is None and self._first_to_take(flight):
             self.tally.legs_ordered += len(flight.orders)
         self.cycle.adopted = flight.adopted
         self.cycle.enters += 1
-        self.cycle.wanted = (int(plan.eth.amount), int(plan.sol.amount))
+        self.cycle.wanted = _whole(plan)
+        if quote is not None and not self.cycle.entered:
+            self.cycle.agreed.clear()  # what an earlier quote wanted, untraded, was never a pair
         self.cycle.agree(self.cycle.wanted)
         self.cycle.entered_ms = plan.decided_ms
         self.cycle.hold, self.cycle.pause = plan.hold, plan.pause
         self.cycle.hedge_ratio = int(plan.ratio)
-        eth, sol = (notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
+        eth, sol = (
+            notional(_price(plan, leg), amount) for leg, amount in zip(LEGS, _whole(plan), strict=True)
+        )
         self.cycle.leg = max(int(eth), net_exposure(0, sol, plan.ratio))
 
     def _close_plan(self, at_ns: int) -> PlanClosed | None:
         flight = self.flight
-        if flight is None or not flight.ended:
+        if flight is None or not (flight.ended or flight.rests):
             return None
         self.flight, self.last_flight = None, flight
         self.last_change_ms = at_ns // 1_000_000
@@ -371,9 +427,12 @@ class Fold(msgspec.Struct):
         self.last_refusals = flight.refusals
         if flight.aborted:
             return flight.closed()
+        if flight.rests:
+            self.working[flight.asked[0].leg] = flight
+            return flight.closed()
         # both orders have endings: only a snapshot after their last trade knows of them
         self.view.moved(max(self.last_change_ms, flight.last_trade_ns // 1_000_000))
-        if flight.plan.purpose == "enter" and self.cycle.enters == 1:
+        if flight.plan.purpose == "enter" and self._first_to_take(flight):
             self.tally.legs_filled_first += flight.whole
             self.cycle.filled_first = flight.whole
         self.cycle.judge_sizes(flight.orders)
@@ -381,6 +440,24 @@ class Fold(msgspec.Struct):
         if flight.trimmed or (repaired and self.cycle.flattens > 0):
             self.cycle.agree(self._pair)
         return flight.closed()
+
+    def _end_quotes(self, at_ns: int) -> list[QuoteEnded]:
+        """Orders that worked and have their ending now."""
+        found = []
+        for leg, flight in [*self.working.items()]:
+            if flight.ended:
+                del self.working[leg]
+                self.last_change_ms = at_ns // 1_000_000
+                self.view.moved(max(self.last_change_ms, flight.last_trade_ns // 1_000_000))
+                self.cycle.judge_sizes(flight.orders)
+                plan, (order,) = flight.plan, flight.asked
+                filled = order.leg_fill(aborted=flight.aborted)
+                found.append(QuoteEnded(plan.epoch, plan.seq, leg, filled))
+        return found
+
+    def _first_to_take(self, flight: Flight) -> bool:
+        """Is it the first plan of its cycle whose entering orders do not rest?"""
+        return all(order in flight.orders for order in self.cycle.orders if order.plan.purpose == "enter")
 
     @property
     def _pair(self) -> tuple[int, int]:
@@ -392,6 +469,8 @@ class Fold(msgspec.Struct):
 
     def _on_escape(self, escaping: EscapeRound, _at_ns: int) -> None:
         plan = escaping.plan
+        if self.flight is not None:
+            self.flight.overtaken = True
         self.products = {"eth": plan.eth.product_id, "sol": plan.sol.product_id}
         for leg, digest in zip(LEGS, (escaping.eth_order, escaping.sol_order), strict=True):
             if digest and digest not in self.orders:
@@ -422,8 +501,10 @@ class Fold(msgspec.Struct):
         take()
         order.judge_fee(self.charges.get(order.leg))
         after = OrderTotals.of(order)
-        if after.sent and self.flight is not None and order in self.flight.orders:
-            self._placed(self.flight)
+        if after.sent:
+            for flight in (self.flight, *self.working.values()):
+                if flight is not None and order in flight.orders:
+                    self._placed(flight)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
         self.money.traded(order.leg, order.order.product_id, order.plan, before, after)
@@ -450,8 +531,8 @@ class Fold(msgspec.Struct):
         if stray is not None:
             self._change(stray, partial(stray.take_outcome, outcome))
             return
-        recent = (flight for flight in (self.flight, self.last_flight) if flight is not None)
-        flight = next((flight for flight in recent if flight.is_plan(outcome.epoch, outcome.seq)), None)
+        begun, last = self._begun(outcome.epoch, outcome.seq), self.last_flight
+        flight = last if begun is None and last and last.is_plan(outcome.epoch, outcome.seq) else begun
         if flight is None or flight.aborted:
             return
         self._placed(flight)
@@ -515,6 +596,22 @@ class Fold(msgspec.Struct):
         else:
             self._name(order, misfit, "an update")
 
+    def _on_cancel_asked(self, asked: CancelAsked, _at_ns: int) -> None:
+        order = self.order(asked.order_digest)
+        if order is not None and not order.ended:
+            order.cancel_asked_ms = int(asked.at_ms)
+
+    def _on_cancel_answer(self, answer: CancelAnswer, _at_ns: int) -> None:
+        order = self.order(answer.order_digest)
+        if order is None or order.ended or not order.rests:
+            return
+        traded, unfilled = abs(order.total.filled), answer.unfilled
+        if unfilled is not None and not 0 <= unfilled <= abs(order.order.amount) - traded:
+            words = f"{unfilled.text()} had not traded, and {Base(traded).text()} of it had"
+            self._name(order, Mismatch("remaining", words), "the answer to the cancellation")
+            answer = msgspec.structs.replace(answer, unfilled=None, gone=True)
+        self._change(order, partial(order.take_cancel, answer))
+
     def _on_resolved(self, answer: Resolved, at_ns: int) -> None:
         order = self.order(answer.order_digest)
         if order is None:
@@ -546,7 +643,28 @@ class Fold(msgspec.Struct):
         ours = self._ours().get(change.product_id, ("", 0))[1]
         return not self.busy and change.amount != (0 if change.isolated else ours)
 
+    def _explains(self, change: PositionChange) -> bool:
+        """Can our fills, and all that our orders of this product could still trade, make its position what
+        the venue says? It may say what was so some fills ago.
+        """
+        leg = next((leg for leg, product in self.products.items() if product == change.product_id), None)
+        if leg is None or change.isolated:
+            return leg is None or not change.amount
+        flights = (self.flight, self.last_flight, *self.working.values())
+        planned = chain.from_iterable(flight.orders for flight in flights if flight is not None)
+        orders = {id(order): order for order in (*planned, *self.strays) if order.leg == leg}.values()
+        low = high = self.position[leg]
+        for order in orders:
+            filled, whole = order.total.filled, int(order.order.amount)
+            low, high = low - max(filled, filled - whole, 0), high + max(-filled, whole - filled, 0)
+        return low <= change.amount <= high
+
     def _on_position(self, change: PositionChange, _at_ns: int) -> None:
+        for leg, product in self.products.items():
+            if product == change.product_id and not self._explains(change):
+                self.unexplained[leg] = None
+            elif product == change.product_id:
+                self.unexplained.pop(leg, None)
         self.money.hinted = self.money.hinted or change.product_id == USDT0 or change.reason != MATCHED
         if self.doubts_position(change):
             self.view.doubt(change.at_ns // 1_000_000)
@@ -592,6 +710,7 @@ class Fold(msgspec.Struct):
         self.grounded = self.grounded or agreed
         if agreed:
             self.lacking.clear()
+            self.unexplained.clear()
             self.differs_since_ms = 0
             self._check_quotes(snapshot)
         if agreed and not self.view.quiet:
@@ -729,8 +848,15 @@ class Fold(msgspec.Struct):
         if self.cycle.number != skipped.cycle:
             self.cycle = Cycle(skipped.cycle, over=False)
         return self._end_cycle(
-            "failed" if self.cycle.sent else "skipped", f"{skipped.code}: {skipped.detail}", at_ns
+            "failed" if self.cycle.tried else "skipped", f"{skipped.code}: {skipped.detail}", at_ns
         )
+
+    def _on_settled(self, settled: PairSettled, _at_ns: int) -> None:
+        """What is held counts as the pair, if it is what is held and a pair."""
+        pair, cycle = (int(settled.eth), int(settled.sol)), self.cycle
+        ours = settled.cycle == cycle.number and cycle.live and not self.busy
+        if ours and pair == self._pair and 0 not in pair:
+            cycle.agree(pair)
 
     def _end_cycle(self, ending: Ending, detail: str, at_ns: int) -> CycleEnded:
         cycle = self.cycle
@@ -739,7 +865,7 @@ class Fold(msgspec.Struct):
         cycle.enters = cycle.repairs = cycle.flattens = 0
         self.last_change_ms = at_ns // 1_000_000
         self.money.cycle_ended(cycle.number, self.last_change_ms)
-        if cycle.sent:
+        if cycle.tried or cycle.entered:
             self.record.cycle_ended(cycle, completed=ending == "completed")
         told = f"adopted; {detail}" if cycle.adopted else detail
         return CycleEnded(cycle.number, ending, told, cycle.legging.usd_s)
@@ -748,7 +874,9 @@ class Fold(msgspec.Struct):
 
     def _on_started(self, started: Started, at_ns: int) -> None:
         self.started = started
-        waiting = (*self.flight.orders, *self.strays) if self.flight else self.strays
+        flights = (self.flight, *self.working.values())
+        planned = chain.from_iterable(flight.orders for flight in flights if flight is not None)
+        waiting = (*planned, *self.strays)
         self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
         self.money.started()
         self.view.began()
@@ -758,8 +886,11 @@ class Fold(msgspec.Struct):
             self.suspects.pop(order.digest, None)
         self.quotes = QuoteCheck()
         self.cycle.adopted = True
+        self.unexplained.clear()
+        for flight in self.working.values():
+            flight.adopted = True
         if self.flight is not None:
-            self.flight.adopted = self.flight.uncertain = True
+            self.flight.adopted = self.flight.uncertain = self.flight.overtaken = True
         elif not self.cycle.live:
             self.cycle.over = True
             self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
@@ -777,8 +908,10 @@ class Fold(msgspec.Struct):
     @property
     def phase(self) -> Phase:
         """Is something in flight, and if not, what is open?"""
-        if self.busy:
+        if self.flight is not None or self.strays:
             return "in_flight"
+        if self.working:
+            return "working"
         if self._pair == (0, 0):
             return "flat"
         return "open" if self.cycle.holds_pair(self._pair) else "uneven"
@@ -790,11 +923,38 @@ class Fold(msgspec.Struct):
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Orders that may be on the wire and have no ending."""
+        """Orders that may be on the wire and have no ending; of those that rest `working_orders` tells."""
         planned = self.flight.in_doubt if self.flight is not None else []
         alone = not self.strays
         return tuple(
-            msgspec.structs.replace(self._doubt(order), alone=alone) for order in (*planned, *self.strays)
+            msgspec.structs.replace(self._doubt(order), alone=alone and order.leg not in self.working)
+            for order in (*planned, *self.strays)
+        )
+
+    @property
+    def working_orders(self) -> tuple[WorkingOrder, ...]:
+        """Orders that rest, or may: also that of a quote under way of which nothing more was heard before
+        these rows ended.
+        """
+        flight = self.flight if self.flight is not None and self.flight.uncertain else None
+        flights = [*self.working.values(), *([flight] if flight is not None else [])]
+        orders = [order for each in flights if each.plan.quote is not None for order in each.asked]
+        return tuple(self._working(order) for order in orders if not order.ended)
+
+    def _working(self, order: OurOrder) -> WorkingOrder:
+        plan, flying = order.plan, self.flight.orders if self.flight is not None else ()
+        assert plan.quote is not None  # noqa: S101 - only what rests is working
+        alone = not self.strays and not any(
+            other.leg == order.leg and other is not order and not other.ended for other in flying
+        )
+        return WorkingOrder(
+            msgspec.structs.replace(self._doubt(order), alone=alone),
+            plan.quote,
+            plan.decided_ms,
+            Base(order.total.filled),
+            order.acknowledged,
+            Ms(order.cancel_asked_ms),
+            order.resolving,
         )
 
     def _doubt(self, order: OurOrder) -> Doubt:
@@ -874,6 +1034,8 @@ class Fold(msgspec.Struct):
             pause=cycle.pause,
             funding=Quote(cycle.funding + sum(self.money.provisional.values())) if cycle.live else Quote(0),
             hedge_ratio=Rate(cycle.hedge_ratio),
+            working=self.working_orders,
+            unexplained=bool(self.unexplained),
         )
 
     def _leg(self, leg: Leg) -> HeldLeg:
@@ -922,5 +1084,8 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], Came]] = {
     EscapeRound: Fold._on_escape,
     Adopted: Fold._on_adopted,
     HaltCleared: Fold._on_cleared,
+    CancelAsked: Fold._on_cancel_asked,
+    CancelAnswer: Fold._on_cancel_answer,
+    PairSettled: Fold._on_settled,
 }
 """What takes the rows that follow a rule; the others are `Fold._note`'s."""

@@ -8,6 +8,10 @@
     cancelled, and its fills add up to what had traded   its fills (an update must say how much that was)
     Resolved                                             what RESOLVE says, in place of the fills
 
+An order that rests (`plan.quote`) ends in fewer ways (decision 046): it is refused, its fills add up to all
+of it, the answer to its cancellation names what had not traded and its fills come to the rest, or RESOLVE has
+looked after it could trade last. That it was cancelled, or is gone, only says that RESOLVE has to look.
+
 An acknowledgement ends nothing (lesson O1), neither does silence (O2), and neither does a cancellation alone,
 whatever the order's kind (O7). A fill is a fact: it counts whenever it comes, except for an order that
 RESOLVE has answered for, because then it is already in the answer (O4). (order digest, remaining) identifies
@@ -29,9 +33,9 @@ from typing import Literal
 
 import msgspec
 
-from messages.execution import Doubt, Fill, LegFill, OrderUpdate, Outcome, Resolved
+from messages.execution import CancelAnswer, Doubt, Fill, LegFill, OrderUpdate, Outcome, Resolved
 from messages.sizing import Leg, LegOrder, SizingPlan
-from messages.units import ONE, Base, Price, Quote, notional
+from messages.units import ONE, Base, Ms, Price, Quote, notional
 from venue.closing import LASTING
 from venue.order_consistency import (
     Charges,
@@ -122,6 +126,18 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
     """By what was left after a piece: the fee that is booked in place of one that does not fit."""
     aside: list[Fill] = msgspec.field(default_factory=list)
     """Fills whose price or time does not fit: they count if the archive says the same."""
+    seen: bool = False
+    """Of an order that rests: has the account's stream told that it arrived?"""
+    cancel_asked_ms: int = 0
+    """Venue time at which its cancellation was last sent."""
+    unfilled: int | None = None
+    """What of it (unsigned) had not traded when it was cancelled, as the answer to that named it."""
+    gone_ms: int = 0
+    """Venue time at which the venue said that it does not rest, of an order that it had taken: it cannot
+    trade later. 0: it never said so.
+    """
+    missed: bool = False
+    """Did the venue say that it does not rest while nobody knew that it had arrived? It may still arrive."""
 
     def __post_init__(self) -> None:
         self.ended = self.ended or self.order.amount == 0
@@ -130,6 +146,41 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
     def order(self) -> LegOrder:
         """What the plan asks of this leg; its amount is 0 where there is nothing to do."""
         return self.plan.leg(self.leg)
+
+    @property
+    def opens(self) -> bool:
+        """Does it open the pair, or complete it? An order that rests is never reduce-only (2067): its terms
+        say so.
+        """
+        quote = self.plan.quote
+        return self.order.increases and (quote is None or quote.opens)
+
+    @property
+    def rests(self) -> bool:
+        """Is it an order that rests until it is filled, cancelled or expires?"""
+        return self.plan.quote is not None and self.order.amount != 0
+
+    @property
+    def answered(self) -> bool:
+        """Has its leg answered for it, or has a piece of it traded?"""
+        answered = self.outcome is not None and self.outcome.kind in {"accepted", "unknown"}
+        return answered or self.total.filled != 0
+
+    @property
+    def acknowledged(self) -> bool:
+        """Has the venue said that it took it, or has a piece of it traded?"""
+        return self.answer == "accepted" or self.seen or self.left is not None or self.cancelled
+
+    @property
+    def resolving(self) -> bool:
+        """Of an order that rested: is it known that it does not rest, and not what it did?"""
+        lost = self.gone_ms or self.cancelled or (self.missed and not self.acknowledged)
+        return self.rests and not self.ended and bool(lost)
+
+    @property
+    def last_trade_ms(self) -> int:
+        """Venue time after which it cannot trade any more."""
+        return self.gone_ms or int(self.plan.last_trade_ms)
 
     @property
     def answer(self) -> Literal["accepted", "refused", "unknown", "none"]:
@@ -166,7 +217,8 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
     def sent(self) -> bool:
         """Is it certain that bytes of this order left?"""
         answered = self.outcome is not None and self.outcome.kind != "none" and self.order.amount != 0
-        return answered or bool(self.pieces) or (self.resolved is not None and self.resolved.filled != 0)
+        told = bool(self.pieces) or (self.resolved is not None and self.resolved.filled != 0)
+        return answered or told or (self.rests and self.acknowledged)
 
     @property
     def doubted(self) -> bool:
@@ -273,9 +325,21 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
 
     def take_update(self, update: OrderUpdate) -> None:
         """Remaining 0 alone says nothing: the reason does."""
+        self.seen = self.seen or self.rests
         if update.reason == "filled":
             self.left = int(update.remaining) if self.left is None else min(self.left, int(update.remaining))
         self.cancelled = self.cancelled or update.reason == "cancelled"
+        self._judge()
+
+    def take_cancel(self, answer: CancelAnswer) -> None:
+        """What the venue said to its cancellation. Its `unfilled` fits the order and its fills."""
+        if answer.unfilled is not None:
+            self.seen = True
+            self.unfilled = int(answer.unfilled) if self.unfilled is None else self.unfilled
+        elif answer.gone and not self.acknowledged:
+            self.missed = True
+        if self.acknowledged and (answer.gone or answer.unfilled is not None):
+            self.gone_ms = self.gone_ms or int(answer.at_ms)
         self._judge()
 
     def take_resolved(self, answer: Resolved, at_ns: int) -> None:
@@ -286,6 +350,9 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
         the digest does, as far as it names more. An absence never takes back a presence.
         """
         asked = self.order.amount
+        may_trade = self.rests and not self.ended and at_ns // 1_000_000 <= self.last_trade_ms
+        if may_trade and abs(answer.filled) < abs(asked):
+            return
         if answer.filled and ((answer.filled > 0) != (asked > 0) or abs(answer.filled) > abs(asked)):
             return  # no possible total of this order
         of_record = answer.filled != 0 and not answer.provisional
@@ -337,7 +404,8 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
         traded = abs(self._pieced.filled)
         whole = abs(self.order.amount)
         never = self.answer in {"refused", "none"} and not self.pieces
-        all_told = self.cancelled and self.left is not None and traded == whole - self.left
+        left = self.unfilled if self.rests else self.left if self.cancelled else None
+        all_told = left is not None and traded == whole - left
         self.ended = self.ended or never or traded == whole or all_told
 
     # -- what it comes to ------------------------------------------------------------------------------------
@@ -417,6 +485,7 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
     def doubt(self) -> Doubt:
         """The question that RESOLVE must answer: which order, how late it may trade, what was held before."""
         order, plan = self.order, self.plan
+        until_ms = min(int(plan.recv_time_ms), self.last_trade_ms)
         return Doubt(
             self.leg,
             plan.epoch,
@@ -425,9 +494,10 @@ class OurOrder(msgspec.Struct, eq=False, dict=True):
             order.product_id,
             order.amount,
             order.limit,
-            plan.recv_time_ms,
+            Ms(until_ms),
             before=Base(self.before),
             v_quote=None if self.v_quote is None else Quote(self.v_quote),
+            rests_until_ms=Ms(self.last_trade_ms if self.rests else 0),
         )
 
     def leg_fill(self, *, aborted: bool) -> LegFill:

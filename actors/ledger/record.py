@@ -44,7 +44,7 @@ class TrackRecord(msgspec.Struct):
     def cycle_ended(self, cycle: Cycle, *, completed: bool) -> None:
         """A cycle that sent orders is over; it pushes the oldest one out of the window."""
         self.failed_in_row = 0 if completed else self.failed_in_row + 1
-        self.window = [*self.window, Past(completed, 2, cycle.filled_first)][-WINDOW:]
+        self.window = [*self.window, Past(completed, 2 if cycle.takes else 0, cycle.filled_first)][-WINDOW:]
 
     def clear(self) -> None:
         """A person has cleared the halt: peak, streak and window begin again."""

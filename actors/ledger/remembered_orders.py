@@ -12,7 +12,7 @@ import msgspec
 
 from actors.ledger.orders import OurOrder, Shrunk
 from messages.execution import Fill, Outcome, Resolved
-from messages.sizing import Leg, LegOrder, Purpose, SizingPlan, TimeInForce
+from messages.sizing import Leg, LegOrder, Purpose, QuoteTerms, SizingPlan, TimeInForce
 from messages.units import X18, Base, Bps, Ms, Ns, Price, Quote
 
 
@@ -73,7 +73,9 @@ class _Ended(msgspec.Struct, array_like=True, frozen=True):
     code: int | None
     resolved: _Answer | None
     more: dict[str, msgspec.Raw]
-    """Whatever else an order knows that is not its default, by the field's name."""
+    """Whatever else an order knows that is not its default, by the field's name; of one that rested its
+    terms, as `quote`.
+    """
 
 
 _SHRUNK = frozenset(
@@ -145,7 +147,8 @@ def shrunk(order: OurOrder) -> Shrunk:
                 outcome.kind if outcome else None,
                 outcome.code if outcome else None,
                 answer,
-                {
+                ({} if plan.quote is None else {"quote": msgspec.Raw(_encode(plan.quote))})
+                | {
                     name: msgspec.Raw(_encode(value))
                     for name, (_, default) in _others().items()
                     if (value := getattr(order, name)) != default
@@ -164,10 +167,11 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
     `msgspec.DecodeError`.
     """
     known = _decoder().decode(stored)
+    quote = known.more.pop("quote", None)
     asked = LegOrder(
         known.product_id, known.amount, known.limit, known.kind, known.reduce_only, known.vwap, known.mid
     )
-    order = OurOrder(known.leg, _plan(known, asked), digest, known.before)
+    order = OurOrder(known.leg, _plan(known, asked, quote), digest, known.before)
     whole = Base(abs(known.amount))
     for piece in known.pieces:
         fill = Fill(
@@ -178,7 +182,7 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
             piece.fee,
             piece.remaining,
             whole,
-            True,
+            known.kind != "post_only",
             0,
             piece.at_ns,
         )
@@ -206,9 +210,21 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
     return order
 
 
-def _plan(known: _Ended, asked: LegOrder) -> SizingPlan:
+def _plan(known: _Ended, asked: LegOrder, quote: msgspec.Raw | None) -> SizingPlan:
     eth, sol = (asked, NOTHING) if known.leg == "eth" else (NOTHING, asked)
     none, when = Ms(0), (known.decided_ms, known.recv_time_ms)
     return SizingPlan(
-        known.epoch, known.seq, known.cycle, 0, known.purpose, *when, none, none, none, Bps(0), eth, sol
+        known.epoch,
+        known.seq,
+        known.cycle,
+        0,
+        known.purpose,
+        *when,
+        none,
+        none,
+        none,
+        Bps(0),
+        eth,
+        sol,
+        quote=msgspec.json.decode(quote, type=QuoteTerms, dec_hook=unit) if quote is not None else None,
     )

@@ -22,9 +22,9 @@ from actors.ledger.fold import Fold
 from actors.ledger.orders import OurOrder, Shrunk
 from actors.ledger.remembered_orders import plain, unit
 from messages.lifecycle import FoldSnapshot
-from messages.sizing import Sealed
+from messages.sizing import Leg, Sealed
 
-FOLD_VERSION = 10
+FOLD_VERSION = 11
 """Raise it whenever the same rows give another fold than before."""
 
 Fields = dict[str, msgspec.Raw]
@@ -47,6 +47,7 @@ class _Frozen(msgspec.Struct):
     cycle_orders: list[int]
     flight: _Flight | None
     last_flight: _Flight | None
+    working: dict[Leg, _Flight]
     strays: list[int]
     unpriced: list[int]
     pool: list[OurOrder]
@@ -55,7 +56,7 @@ class _Frozen(msgspec.Struct):
 
 
 _APART = {
-    Fold: ("cycle", "flight", "last_flight", "strays", "unpriced", "orders"),
+    Fold: ("cycle", "flight", "last_flight", "working", "strays", "unpriced", "orders"),
     Cycle: ("orders",),
     Flight: ("orders",),
 }
@@ -73,8 +74,9 @@ def snapshot_of(fold: Fold, csvs: tuple[int, int]) -> FoldSnapshot:
         fields=_fields(fold),
         cycle=_fields(fold.cycle),
         cycle_orders=pool.places(fold.cycle.orders),
-        flight=_flight(fold.flight, pool),
-        last_flight=_flight(fold.last_flight, pool),
+        flight=_flight(fold.flight, pool) if fold.flight is not None else None,
+        last_flight=_flight(fold.last_flight, pool) if fold.last_flight is not None else None,
+        working={leg: _flight(flight, pool) for leg, flight in fold.working.items()},
         strays=pool.places(fold.strays),
         unpriced=pool.places(fold.unpriced.values()),
         orders={
@@ -95,7 +97,9 @@ def fold_in(snapshot: FoldSnapshot) -> Fold:
         pool = frozen.pool
         fold = _with_fields(Fold(), frozen.fields)
         fold.cycle = _with_fields(Cycle(orders=[pool[place] for place in frozen.cycle_orders]), frozen.cycle)
-        fold.flight, fold.last_flight = _flown(frozen.flight, pool), _flown(frozen.last_flight, pool)
+        fold.flight = _flown(frozen.flight, pool) if frozen.flight is not None else None
+        fold.last_flight = _flown(frozen.last_flight, pool) if frozen.last_flight is not None else None
+        fold.working = {leg: _flown(flight, pool) for leg, flight in frozen.working.items()}
         fold.strays = [pool[place] for place in frozen.strays]
         fold.unpriced = {pool[place].digest: pool[place] for place in frozen.unpriced}
         fold.orders = {digest: _whole(raw, pool) for digest, raw in frozen.orders.items()}
@@ -129,13 +133,11 @@ def _fields(struct: msgspec.Struct) -> Fields:
     return {name: msgspec.Raw(_encode(getattr(struct, name))) for name in names}
 
 
-def _flight(flight: Flight | None, pool: _Pool) -> _Flight | None:
-    return _Flight(_fields(flight), *pool.places(flight.orders)) if flight is not None else None
+def _flight(flight: Flight, pool: _Pool) -> _Flight:
+    return _Flight(_fields(flight), *pool.places(flight.orders))
 
 
-def _flown(flight: _Flight | None, pool: list[OurOrder]) -> Flight | None:
-    if flight is None:
-        return None
+def _flown(flight: _Flight, pool: list[OurOrder]) -> Flight:
     sealed = msgspec.json.decode(flight.fields["sealed"], type=Sealed, dec_hook=unit)
     return _with_fields(Flight(sealed, (pool[flight.eth], pool[flight.sol])), flight.fields)
 

@@ -1,6 +1,7 @@
 """The ledger's vote: what it alone can know is whether a plan fits what is held."""
 
 from actors.ledger.fold import Fold
+from actors.ledger.resting import against_working, answers_nothing
 from actors.risk.may_enter import LEDGER, VOTE, LedgerBallot, may_enter
 from actors.risk.objections import Ballot
 from messages.lifecycle import Denial
@@ -21,6 +22,7 @@ def vote(
     ballot = LedgerBallot(
         plan=plan,
         unfinished=stray if flying is None else f"plan {flying.epoch}.{flying.seq}",
+        working=against_working(fold, plan),
         cycle_over=fold.cycle.over and plan.cycle <= fold.cycle.number,
         no_entry=no_entry,
         foreign=fold.view.foreign,
@@ -30,8 +32,8 @@ def vote(
         young=fold.view.live and fold.view.agreed,
     )
     denial = (
-        may_enter(VOTE, Ballot(sealed, epoch, fold.seq), plan.purpose)
-        or may_enter(LEDGER, ballot, plan.purpose)
+        may_enter(VOTE, Ballot(sealed, epoch, fold.seq), plan.judged_as)
+        or may_enter(LEDGER, ballot, plan.judged_as)
         or _misfit(fold, plan)
     )
     if denial is not None:
@@ -50,10 +52,18 @@ def vote(
 
 def _misfit(fold: Fold, plan: SizingPlan) -> Denial | None:
     """Does a plan that does not enter fit what is held?"""
-    if plan.purpose == "enter":
+    if plan.enters:
         return None
     if plan.purpose == "top_up":
         return _may_not_top_up(fold, plan)
+    if plan.purpose in {"quote", "hedge"}:
+        closes = plan.quote is not None and not plan.quote.opens
+        return answers_nothing(fold, plan) or (None if closes else _another_ratio(fold, plan))
+    return _not_what_is_held(fold, plan)
+
+
+def _not_what_is_held(fold: Fold, plan: SizingPlan) -> Denial | None:
+    """Does it complete or close anything else than what is missing or held?"""
     restores = plan.purpose == "repair" and plan.increases and fold.cycle.flattens
     denial = _another_ratio(fold, plan) or (_may_not_restore(fold, plan) if restores else None)
     if denial is not None:

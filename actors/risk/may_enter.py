@@ -556,13 +556,14 @@ VOTE: EntryStage[Ballot] = EntryStage(
         ),
         Condition(
             "its two orders are what its purpose asks for",
-            ("NOT_A_PAIR", "CLOSE_INCREASES", "NOT_A_TOP_UP", "EMPTY"),
+            ("NOT_A_PAIR", "CLOSE_INCREASES", "NOT_A_TOP_UP", "NOT_A_QUOTE", "NOT_A_HEDGE", "EMPTY"),
             shape_denial,
-            "Of the right plan: does it hedge? An entry buys one leg and sells the other.",
+            "Of the right plan: does it hedge? An entry buys one leg and sells the other; a quote has one"
+            " order, and terms by which its fills are hedged.",
             every_plan=True,
         ),
         Condition(
-            "orders that open are fill-or-kill, orders that close immediate-or-cancel",
+            "orders that open are fill-or-kill, that close or hedge immediate-or-cancel, that rest post-only",
             ("ORDER_KIND",),
             kind_denial,
             "Last, per order: a part of an opening order would be unhedged.",
@@ -634,6 +635,8 @@ class LedgerBallot(AccountFacts, frozen=True, kw_only=True):
     plan: SizingPlan
     unfinished: str
     """The plan or the order of ESCAPE that is not final yet; "" when there is none."""
+    working: str
+    """The order that rests where the plan wants to trade; "" when there is none."""
     cycle_over: bool
     """Has the plan's cycle had its ending?"""
 
@@ -650,6 +653,14 @@ LEDGER: EntryStage[LedgerBallot] = EntryStage(
                 "PLAN_IN_FLIGHT", ballot.unfinished and f"{ballot.unfinished} is not final yet"
             ),
             "First: what is held is not known while one is, so nothing below has an answer.",
+            every_plan=True,
+        ),
+        Condition(
+            "no order rests in a product that it trades",
+            ("ORDER_WORKING",),
+            lambda ballot: _because("ORDER_WORKING", ballot.working),
+            "What is held there is not known until that order has its ending; in the other product hedges and"
+            " closes go on.",
             every_plan=True,
         ),
         *KNOWN,

@@ -5,7 +5,7 @@ order of `actors/risk/may_enter.py`. Pure.
 import msgspec
 
 from messages.lifecycle import Denial
-from messages.sizing import Sealed
+from messages.sizing import REST_MAX_MS, QuoteTerms, Sealed, SizingPlan
 from messages.wire import digest
 
 
@@ -51,6 +51,10 @@ def seq_denial(ballot: Ballot) -> Denial | None:
 def shape_denial(ballot: Ballot) -> Denial | None:
     """Do the two orders have the form that the plan's purpose asks for?"""
     plan = ballot.sealed.plan
+    return _pair_denial(plan) or _hedge_denial(plan)
+
+
+def _pair_denial(plan: SizingPlan) -> Denial | None:
     legs = (plan.eth, plan.sol)
     if plan.purpose == "enter" and not (plan.eth.amount > 0) ^ (plan.sol.amount > 0):
         return Denial("NOT_A_PAIR", "an enter needs one bought and one sold leg")
@@ -65,11 +69,39 @@ def shape_denial(ballot: Ballot) -> Denial | None:
     return None
 
 
+def _hedge_denial(plan: SizingPlan) -> Denial | None:
+    if (plan.quote is not None) != (plan.purpose == "quote"):
+        return Denial("NOT_A_QUOTE", f"a plan of {plan.purpose} has terms of a quote, or a quote has none")
+    if plan.purpose == "hedge" and plan.eth.amount and plan.sol.amount:
+        return Denial("NOT_A_HEDGE", "a hedge orders both legs")
+    return _quote_denial(plan, plan.quote) if plan.quote is not None else None
+
+
+def _quote_denial(plan: SizingPlan, quote: QuoteTerms) -> Denial | None:
+    """Is it one order of the leg that rests, towards its whole pair or away from it, for a bounded time?"""
+    order, whole = plan.leg(quote.leg), quote.whole(quote.leg)
+    if not order.amount or plan.leg(quote.other).amount:
+        return Denial("NOT_A_QUOTE", f"a quote of {quote.leg} orders that leg and no other")
+    if not (quote.eth > 0) ^ (quote.sol > 0) or 0 in {quote.eth, quote.sol}:
+        return Denial("NOT_A_PAIR", "the terms of a quote name no bought and sold leg")
+    if order.reduce_only:
+        return Denial("NOT_A_QUOTE", "an order that rests is reduce-only (2067)")
+    if not 0 < quote.rest <= REST_MAX_MS:
+        return Denial("NOT_A_QUOTE", f"it would rest for {quote.rest} ms, {REST_MAX_MS} ms are the most")
+    if ((order.amount > 0) == (whole > 0)) != quote.opens or abs(order.amount) > abs(whole):
+        towards = "opens" if quote.opens else "closes"
+        return Denial("NOT_A_QUOTE", f"{order.amount.text()} of what {towards} {whole.text()}")
+    return None
+
+
 def kind_denial(ballot: Ballot) -> Denial | None:
-    """Is what makes a position larger fill-or-kill, and what closes immediate-or-cancel?"""
+    """Is what makes a position larger fill-or-kill, what closes or hedges immediate-or-cancel, and what rests
+    post-only?
+    """
     plan = ballot.sealed.plan
+    special = {"quote": "post_only", "hedge": "ioc"}.get(plan.purpose)
     for leg in (plan.eth, plan.sol):
-        wanted = "ioc" if leg.reduce_only else "fok"
+        wanted = special or ("ioc" if leg.reduce_only else "fok")
         if leg.amount and leg.kind != wanted:
             return Denial(
                 "ORDER_KIND",

@@ -10,6 +10,7 @@ from actors.ledger.clerk import Clerk
 from actors.ledger.fold import Fold
 from messages.execution import (
     AccountSnapshot,
+    CancelAnswer,
     Fill,
     OrderUpdate,
     Outcome,
@@ -19,7 +20,7 @@ from messages.execution import (
     Resolved,
 )
 from messages.lifecycle import AccountStream, CycleEnded, Held, Started
-from messages.sizing import Abort, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
+from messages.sizing import Abort, Leg, LegOrder, Place, Purpose, QuoteTerms, Ready, Sealed, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote, notional
 from messages.wire import digest
 from tests.actors.fakes import ORDER_BUILDER, START_MS, fake_plan, leg_order
@@ -122,6 +123,51 @@ class Story:
         assert isinstance(vote, Ready), vote
         self.place()
 
+    def quote(self, eth: str = "", sol: str = "", *, cycle: int = 1, **changes: Any) -> None:
+        """Seal and place an order that rests. `changes`: of its terms, or `amount` for less than all."""
+        self.tell_quote(self.quote_plan(eth, sol, cycle=cycle, **changes))
+
+    def tell_quote(self, plan: SizingPlan) -> None:
+        (vote,) = self.seal(plan)
+        assert isinstance(vote, Ready), vote
+        self.place()
+
+    def quote_plan(
+        self, eth: str = "", sol: str = "", *, cycle: int = 1, amount: str = "", **changes: Any
+    ) -> SizingPlan:
+        """A quote of the pair `eth`, `sol`, as its terms have it; ETH rests unless `leg` says otherwise."""
+        leg: Leg = changes.pop("leg", "eth")
+        whole: dict[Leg, Base] = {"eth": Base.of(eth or ETH), "sol": Base.of(sol or SOL)}
+        opens = changes.pop("opens", True)
+        rests = Base.of(amount) if amount else whole[leg] if opens else Base(-whole[leg])
+        terms = QuoteTerms(
+            leg,
+            opens,
+            whole["eth"],
+            whole["sol"],
+            Price.of(LIMITS["sol" if leg == "eth" else "eth"][rests > 0]),
+            Ms(15_000),
+            Ms(self.now_ms + 15_000),
+        )
+        plan = self.plan("quote", cycle=cycle, closing=False)
+        order = msgspec.structs.replace(
+            self.order(leg, rests.text(), reduce_only=False), kind="post_only", limit=Price.of(PRICE[leg])
+        )
+        terms = msgspec.structs.replace(terms, **changes)
+        return msgspec.structs.replace(plan, quote=terms, **{leg: order})
+
+    def hedge(self, leg: Leg, amount: str, *, closing: bool = False, **changes: Any) -> None:
+        """Seal and place the other leg's answer to what of a quote has traded."""
+        plan = self.plan("hedge", **({leg: amount} | changes), closing=closing)
+        order = msgspec.structs.replace(plan.leg(leg), kind="ioc")
+        self.tell_quote(msgspec.structs.replace(plan, **{leg: order}))
+
+    def cancel_answer(self, leg: Leg, unfilled: str | None, *, gone: bool = False, digest: str = "") -> None:
+        """What the venue says to the cancellation of the order with `digest`, or of the last plan's."""
+        named = Base.of(unfilled) if unfilled is not None else None
+        own = digest or self.order_digest(leg)
+        self.tell(CancelAnswer(own, PRODUCT[leg], named, gone, "", Ms(self.now_ms)))
+
     def abort(self) -> None:
         assert self.sealed is not None
         self.tell(Abort(self.sealed.plan.epoch, self.sealed.plan.seq, "VOTES_LATE", "no vote in time"))
@@ -154,7 +200,7 @@ class Story:
             Quote.of(fee),
             Base.of(remaining),
             Base(abs(order.amount)),
-            True,
+            order.kind != "post_only",
             0,
             Ns((at_ms or self.now_ms) * 1_000_000),
         )

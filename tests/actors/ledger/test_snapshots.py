@@ -51,6 +51,7 @@ FINGERPRINTS = {
     8: "66cdd39f2a78b670",
     9: "b5cd5935ce5374bd",
     10: "452bc3fcfe665941",
+    11: "5f80d700d39f73ff",
 }
 """What a snapshot of each fold version holds, by name and type. A change of the fold's fields without a
 new version fails a test below.
