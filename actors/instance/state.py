@@ -64,7 +64,6 @@ __all__ = [
     "StateLocked",
     "Superseded",
     "closing_alone",
-    "holder_of",
     "holder_of_file",
     "last_holder",
     "opened_state",
@@ -389,8 +388,3 @@ def opened_state(directory: Path, identities: Sequence[str], logs: Path) -> RunS
     `RunState` does.
     """
     return RunState(directory, identities[0], str(logs.resolve()), identities[1:])
-
-
-def holder_of(directory: Path, identity: str) -> AlreadyRunning | None:
-    """Who holds the lock of `identity` right now; None when nobody does. Takes nothing, waits for nothing."""
-    return holder_of_file(state_file(directory, identity))

@@ -21,7 +21,7 @@ from actors.instance.state import (
     StateLocked,
     Superseded,
     closing_alone,
-    holder_of,
+    holder_of_file,
     read_state,
     reassert,
     state_file,
@@ -84,12 +84,12 @@ def test_a_second_bot_is_refused_whatever_its_logs_naming_pid_and_logs_of_the_fi
 
 
 def test_whoever_only_asks_learns_who_runs_it_and_takes_nothing(state: RunState, tmp_path: Path) -> None:
-    held = holder_of(tmp_path, IDENTITY)
+    held = holder_of_file(state_file(tmp_path, IDENTITY))
     assert held is not None
     assert (held.pid, held.logs) == (os.getpid(), "/logs/one")
     state.close()
-    assert holder_of(tmp_path, IDENTITY) is None
-    assert holder_of(tmp_path, "never seen") is None
+    assert holder_of_file(state_file(tmp_path, IDENTITY)) is None
+    assert holder_of_file(state_file(tmp_path, "never seen")) is None
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"\xff\xfe", b'{"epoch": "seven"}', b"[]"])
