@@ -165,7 +165,7 @@ def schema_of(command: str) -> str:
     return "evenkeel." + (command if command in ACCOUNT_COMMANDS + OTHER_COMMANDS else "run") + "/1"
 
 
-BESIDE = {"backup": BACKUP, "plan": PLAN, "verify": VERIFY, "report": REPORT}
+BESIDE = {"alert": ALERT, "backup": BACKUP, "plan": PLAN, "verify": VERIFY, "report": REPORT}
 """What the objects of these commands have beside `SHARED`."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from commands import cli
+from commands.output.json_keys import keys_of
 from tests.commands.alerts.servers import NONSENSE, alert_server
 
 SECRET = "AAH-very-secret"  # noqa: S105
@@ -60,3 +61,16 @@ def test_what_cannot_be_tested_is_one_sentence(
 ) -> None:
     assert cli.main(words) == code
     assert sentence in capsys.readouterr().err
+
+
+def test_the_object_has_the_same_keys_whether_a_channel_was_tried_or_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alert_server() as takes:
+        monkeypatch.setenv("HOOK", takes.url)
+        assert cli.main(["alert", "--test", "--json", "--set", "alerts.webhook=env:HOOK"]) == 0
+        delivered = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert cli.main(["alert", "--test", "--json"]) == 3
+    refused = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert tuple(delivered) == tuple(refused) == keys_of("alert")
+    assert refused["channels"] is None
