@@ -476,12 +476,13 @@ class Venue(Protocol):
         """The names of the order wires that somebody has open and that could not send an order now."""
         ...
 
-    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2, rests: int = 0) -> str:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now;
         "" when they do.
 
         `legs`: how many of the orders sent may come to be in doubt, each of which costs readings of the
-        account.
+        account. `rests`: how many of `orders` rest, the others being their hedges: then their cancellations
+        are counted too, and what orders that rest may use of a minute.
         """
         ...
 

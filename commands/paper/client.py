@@ -248,11 +248,11 @@ class PaperVenue:
         """The names of the order wires that could not send an order now."""
         return self._direct.unconnected()
 
-    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2, rests: int = 0) -> str:
         """Why `orders` more orders and then closing everything would not fit into the exchange's rate limits;
         "" when they would.
         """
-        return self._direct.rate_obstacle(orders, flatten_steps, legs)
+        return self._direct.rate_obstacle(orders, flatten_steps, legs, rests)
 
     async def cancel(self, product_id: int, digest: str) -> Base | None:
         """Cancel one order at the engine; what of it had not traded, None where no such order rests."""

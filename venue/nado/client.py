@@ -150,11 +150,11 @@ class NadoVenue:
         """The same in words: each connection's name and its counts that are not 0."""
         return tuple((counts.name, counts.line()) for counts in self.counts)
 
-    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2, rests: int = 0) -> str:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits
         now; "" when they do.
         """
-        return self._weights.obstacle(orders, flatten_steps, legs)
+        return self._weights.obstacle(orders, flatten_steps, legs, rests)
 
     def budgets(self) -> tuple[tuple[str, int, int, int], ...]:
         """What was spent of the rate limits: name, window in ms, weight spent, weight allowed."""

@@ -25,15 +25,24 @@ from venue.nado.counts import TroubleTally
 Limits = tuple[tuple[int, int], ...]
 """(length of a window in ms, weight allowed within it), the shortest first."""
 
-EXECUTES: Limits = ((10_000, 100), (60_000, 600))
-QUERIES: Limits = ((10_000, 400), (60_000, 2_400))
-ARCHIVE: Limits = ((60_000, 2_400),)
+MINUTE_MS = 60_000
+EXECUTES: Limits = ((10_000, 100), (MINUTE_MS, 600))
+QUERIES: Limits = ((10_000, 400), (MINUTE_MS, 2_400))
+ARCHIVE: Limits = ((MINUTE_MS, 2_400),)
 
 PLACE_WEIGHT = 1
 CANCEL_WEIGHT = 1
 """Of an order that is cancelled by its digest."""
+CANCEL_TRIES = 6
+"""How often one order that rests may have to be cancelled before it cannot trade any more: at once and then
+after 1, 2, 4, 8 and 16 s, each without an answer.
+"""
 CANCEL_WEIGHT_PER_PRODUCT = 5
 CONNECT_WEIGHT = 1
+RESTING_MINUTE = 120
+"""Of the executes of a minute, as much may have left before and with an order that rests: a price that is
+followed must not use up what a wallet has.
+"""
 
 _QUERY_WEIGHTS = {
     "status": 1,
@@ -221,16 +230,25 @@ class Weights:
         """May a question leave that can as well be asked later? Not out of what an unwind needs."""
         return self.queries.affords(weight + unwind_questions(), self._now_ms())
 
-    def obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+    def obstacle(self, orders: int, flatten_steps: int, legs: int = 2, rests: int = 0) -> str:
         """Why `orders` more orders and then closing everything may not fit into the limits; "" when they do.
 
-        `legs`: how many of the orders sent may come to be in doubt.
+        `legs`: how many of the orders sent may come to be in doubt. `rests`: how many of `orders` rest; each
+        may have to be cancelled `CANCEL_TRIES` times, and all that has left in a minute is then to be no more
+        than `RESTING_MINUTE`.
         """
         now_ms = self._now_ms()
-        if not self.executes.affords(orders * PLACE_WEIGHT + unwind_weight(flatten_steps), now_ms):
+        own = orders * PLACE_WEIGHT + rests * CANCEL_TRIES * CANCEL_WEIGHT
+        if not self.executes.affords(own + unwind_weight(flatten_steps), now_ms):
             return _full("orders", self.executes, now_ms)
         if not self.queries.affords(unwind_questions(legs), now_ms):
             return _full("questions", self.queries, now_ms)
+        left = self.executes.spent(MINUTE_MS, now_ms)
+        if rests and left + own > RESTING_MINUTE:
+            return (
+                f"orders that rest may use {RESTING_MINUTE} a minute of the venue's rate limit for orders:"
+                f" {left} are used, and this one with its hedges and cancellations may need {own}"
+            )
         return ""
 
     def spent(self) -> tuple[tuple[str, int, int, int], ...]:

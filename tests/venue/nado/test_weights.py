@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from messages.sizing import REST_MAX_MS
 from venue.nado.weights import (
     ACCOUNT_WEIGHT,
     ARCHIVE,
+    CANCEL_TRIES,
     EXECUTES,
     QUERIES,
+    RESTING_MINUTE,
     WeightBudget,
     Weights,
     archive_weight,
@@ -149,6 +152,43 @@ def test_entering_needs_room_for_both_orders_and_the_whole_unwind_after_them() -
     assert "65 of 100 in 10 s" in weights.obstacle(2, 5)
     clock.ms += 10_001
     assert weights.obstacle(2, 5) == ""
+
+
+def test_an_order_that_rests_needs_room_for_its_cancellations_its_hedges_and_the_unwind() -> None:
+    """Lesson O12, of orders that are cancelled: 1 order, 2 hedges, 6 cancellations, 34 for the unwind."""
+    clock = ManualClock()
+    weights = Weights(clock)
+    needed = 3 + CANCEL_TRIES + unwind_weight(5)
+    for _ in range(100 - needed):
+        weights.place()
+    assert weights.obstacle(3, 5, rests=1) == ""
+    weights.cancel_order()
+    assert f"{101 - needed} of 100 in 10 s" in weights.obstacle(3, 5, rests=1)
+    assert weights.obstacle(3, 5) == ""
+
+
+def test_what_rests_follows_a_price_with_120_a_minute_and_whoever_hedges_or_closes_has_the_rest() -> None:
+    clock = ManualClock()
+    weights = Weights(clock)
+    quotes = 0
+    while weights.obstacle(2, 5, rests=1) == "" and quotes < RESTING_MINUTE:
+        weights.place()
+        weights.cancel_order()
+        quotes += 1
+        clock.ms += 400
+    assert quotes == (RESTING_MINUTE - 2 - CANCEL_TRIES) // 2 + 1
+    words = weights.obstacle(2, 5, rests=1)
+    assert f"may use {RESTING_MINUTE} a minute" in words
+    assert f"{2 * quotes} are used, and this one with its hedges and cancellations may need 8" in words
+    assert weights.obstacle(20, 1) == ""
+    clock.ms += 60_001 - 400 * quotes  # the first one is a minute old
+    assert weights.obstacle(2, 5, rests=1) == ""
+
+
+def test_the_tries_of_a_cancellation_last_as_long_as_an_order_can_rest() -> None:
+    """Pauses of 1, 2, 4 ... s: with one try fewer an order could still trade after the last of them."""
+    assert sum(2**tries for tries in range(CANCEL_TRIES - 1)) * 1000 > REST_MAX_MS
+    assert sum(2**tries for tries in range(CANCEL_TRIES - 2)) * 1000 <= REST_MAX_MS
 
 
 def test_questions_and_reconnects_can_block_an_entry_but_never_what_closes() -> None:

@@ -259,3 +259,16 @@ async def test_a_cancellation_weighs_1_with_us_and_at_the_venue(way: Way, autoju
         assert spent["executes", 10_000] == 100
         with pytest.raises(Unreachable):
             await here.venue.cancel(ETH, digest)
+
+
+@both_ways
+async def test_what_rests_keeps_to_its_share_of_a_minute(way: Way, autojump_clock: MockClock) -> None:
+    async with client(way) as here:
+        for _ in range(112):
+            assert here.venue.rate_obstacle(2, 5, rests=1) == ""
+            await here.venue.cancel(ETH, NOT_FOUND)
+            await trio.sleep(0.25)
+        assert here.venue.rate_obstacle(2, 5, rests=1) == ""
+        await here.venue.cancel(ETH, NOT_FOUND)
+        assert "113 are used" in here.venue.rate_obstacle(2, 5, rests=1)
+        assert here.venue.rate_obstacle(2, 5) == ""

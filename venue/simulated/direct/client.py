@@ -273,11 +273,11 @@ class DirectVenue:
         """The names of the order wires that could not send an order now."""
         return frozenset(name for name, wire in self._wires.items() if not wire.connected)
 
-    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2, rests: int = 0) -> str:
         """Why `orders` more orders and then closing everything may not fit into the rate limits; "" when they
         do.
         """
-        return self._link.weights.obstacle(orders, flatten_steps, legs)
+        return self._link.weights.obstacle(orders, flatten_steps, legs, rests)
 
     async def cancel(self, product_id: int, digest: str) -> Base | None:
         """Cancel one order; what of it had not traded, unsigned. None: no such order rests. Raises
