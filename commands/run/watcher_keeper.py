@@ -31,6 +31,7 @@ from commands.output.gauges import GAUGES_S
 from commands.run.gauges import gauges_of
 from commands.run.guard_keeper import AGAIN_S, LIVES, LIVES_S, LOOK_S, opened_log
 from commands.run.session import Session
+from commands.watched.priority import let_start_behind
 from commands.watched.told import SAYS_MAX, WatcherBrief, WatcherSays, wants_watcher
 from messages.settings import Settings
 from runtime.observe import Notes
@@ -237,7 +238,7 @@ class _Heard(msgspec.Struct):
 
 
 async def started_watcher(known: World, brief: WatcherBrief, number: int) -> tuple[trio.Process, int]:
-    """A watcher in a session of its own, and the descriptor of its standard input, which has its brief
+    """A watcher in a process group of its own, and the descriptor of its standard input, which has its brief
     already. It gets no signing key. Raises `OSError`.
     """
     settings = known.settings
@@ -256,9 +257,10 @@ async def started_watcher(known: World, brief: WatcherBrief, number: int) -> tup
                 stdin=far,
                 stdout=subprocess.PIPE,
                 stderr=words,
-                start_new_session=True,
+                process_group=0,  # and no session: `priority.py` says why
                 env=environment_of(settings, os.environ),
             )
+        let_start_behind(process.pid)
     except BaseException:
         os.close(near)
         raise

@@ -1,8 +1,9 @@
 """`watcher`: started by a run, beside it. It reads the run's events and states from its standard input,
 serves the page and the metrics, sends alerts, and says on its standard output that it lives.
 
-It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-C that ends the run must not
-end who tells of it. When its standard input closes the run is over, however it ended, and so is the watcher.
+It has a process group of its own and ignores SIGINT and SIGHUP, because the Ctrl-C that ends the run must
+not end who tells of it; it works while nobody who trades wants the processor (`priority.py`). When its
+standard input closes the run is over, however it ended, and so is the watcher.
 """
 
 import argparse
@@ -17,13 +18,12 @@ import trio
 from commands.alerts.alerting import alerted
 from commands.output.streams import finish
 from commands.output.words import COMMAND, DONE, ConfigError, say
+from commands.watched.priority import stand_back
 from commands.watched.told import BEAT_S, WatcherBrief, WatcherSays, alerting
 from commands.watched.watched import PIECE, Watched
 from commands.watcher.server import bound, serve, url_of_socket
 from messages.settings import Settings
 
-NICENESS = 10
-"""Whatever trades on this machine comes first."""
 BRIEF_S = 10.0
 """How long the run may take to say whose watcher this is."""
 
@@ -33,7 +33,6 @@ def main(_typed: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(NICENESS)
     return trio.run(partial(watch, settings))
 
 
@@ -48,6 +47,8 @@ async def watch(settings: Settings) -> int:
         async with trio.open_nursery() as working:
             if settings.page != "off":
                 working.start_soon(_served, settings, watched)
+            else:
+                stand_back(alerting=alerting(settings.alerts))
             if alerting(settings.alerts):
                 working.start_soon(_alerted, settings, watched)
         await watched.gone.wait()
@@ -90,6 +91,8 @@ async def _served(settings: Settings, watched: Watched) -> None:
     app, hub = page_of(settings, watched, listening.getsockname()[:2], more)
     async with trio.open_nursery() as nursery:
         await nursery.start(serve, app, listening, stop, settings.page_certificate)
+        # not before: what it takes to serve is a second of imports, for which an idle process may wait long
+        stand_back(alerting=alerting(settings.alerts))
         tell(WatcherSays(url=url))
         await followed(hub, watched)
         stop.set()

@@ -26,7 +26,12 @@ def environment(folder: Path) -> dict[str, str]:
     return os.environ | {"XDG_STATE_HOME": str(folder / "state")}
 
 
-def started(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+def started(
+    folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL, own_session: bool = False
+) -> subprocess.Popen[str]:
+    """`own_session`: as a terminal and a service give one. A watcher lets whoever shares its session come
+    first, which would be all tests that run beside this one.
+    """
     command = [sys.executable, "supervisor.py", *arguments]
     return subprocess.Popen(
         command,
@@ -36,6 +41,7 @@ def started(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=stdin,
+        start_new_session=own_session,
     )
 
 

@@ -39,7 +39,8 @@ def watchers(tmp_path: Path) -> Iterator[None]:
 
 def watched(folder: Path, port: int, *arguments: str) -> subprocess.Popen[str]:
     page = f"page=127.0.0.1:{port}"
-    return started(folder, "run", "--logs", str(folder / "logs"), "--set", page, *arguments)
+    words = ("run", "--logs", str(folder / "logs"), "--set", page, *arguments)
+    return started(folder, *words, own_session=True)
 
 
 def pids(folder: Path) -> list[int]:
@@ -69,6 +70,24 @@ def test_it_serves_while_the_run_lives_and_goes_with_it(tmp_path: Path, port: in
     assert ended(run)[0] == 130
     until(lambda: not pids(tmp_path))
     assert "page and metrics: http://127.0.0.1" in (tmp_path / "logs" / "evenkeel.log").read_text()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="policies of Linux")
+def test_it_never_takes_a_core_from_who_trades(tmp_path: Path, port: int) -> None:
+    """Idle, and in the session of its run: between sessions Linux shares a core equally, however nice one of
+    them is. In a process group of its own, for a terminal signals the one of the run.
+    """
+    run = watched(tmp_path, port, *FLAT, "--cycles", "forever", "--quiet")
+    until(lambda: serving(port))
+    [pid] = pids(tmp_path)
+    until(lambda: os.sched_getscheduler(pid) == os.SCHED_IDLE)
+    found = os.getsid(pid), os.getpgid(pid)
+    priorities = [os.getpriority(os.PRIO_PROCESS, each) for each in (pid, run.pid)]
+    session = os.getsid(run.pid)
+    run.send_signal(signal.SIGINT)
+    ended(run)
+    assert found == (session, pid)
+    assert priorities[0] > priorities[1]
 
 
 def test_it_goes_when_the_run_is_killed(tmp_path: Path, port: int) -> None:

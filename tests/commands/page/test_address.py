@@ -42,7 +42,7 @@ def test_the_demo_has_one_at_another_port_where_its_own_is_taken(tmp_path: Path)
             taken.listen()
         except OSError:
             pass  # somebody else has it, which is as good
-        run = started(tmp_path, "--logs", str(tmp_path / "logs"), "--cycles", "forever")
+        run = started(tmp_path, "--logs", str(tmp_path / "logs"), "--cycles", "forever", own_session=True)
         try:
             log = tmp_path / "logs" / "evenkeel.log"
             until(lambda: log.exists() and "page and metrics: http" in log.read_text())

@@ -57,7 +57,7 @@ class PagedRun:
             self.port = taken.getsockname()[1]
         address = f"127.0.0.1:{self.port}"
         words = ("run", *arguments, "--logs", str(folder / "logs"), "--page", address, "--events")
-        self.process = started(folder, *words)
+        self.process = started(folder, *words, own_session=True)
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
