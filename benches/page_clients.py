@@ -1,19 +1,29 @@
 """`page`: does it cost a tick anything that 50 browsers look at the run's page, one of which never reads?
 
-Blocks without a page and blocks with 50 browsers take turns. The answer is the ratio of the two p99s, with a
-bootstrap 95 % interval: entries are drawn again within their own block, so that a machine that got busier
-weighs the same in each draw.
+A round is a block without a page and a block with 50 browsers, in one order and in the next round in the
+other. The answer is the ratio of the two p99s, with a bootstrap 95 % interval over rounds: what is drawn
+again is a round, both of its blocks together. So neither what a machine has to do in one round, nor what is
+particular to one process (where its memory lies, how its names hash), is taken for many independent values.
+
+Where they run is as decision 032 has it: the run with all that it starts, its watcher too, on the first core,
+and what stands for other machines, the exchange and the browsers, on the last one. The browsers let the
+exchange come first, for else its delays were theirs.
 """
 
 import os
 import random
 import selectors
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,67 +31,154 @@ import msgspec
 from benches.asked import Asked
 from benches.figures import ROOT, Taken, p99_of
 from benches.tick.bench import COLD, TICK
-from benches.tick.block import WARM_UP, Block, BlockFailed, Contestant, evenkeel
+from benches.tick.block import WARM_UP, Block, BlockFailed, Contestant, evenkeel, on_core
+from commands.watched.priority import stand_back
 
 WITHOUT, WITH = "no page", "50 browsers look, one never reads"
 BROWSERS = 50
 DRAWS = 2_000
 SEED = 7
 WANTED = 1.10
+ROUNDS, BLOCK_LEAST = 25, 30
+"""So many rounds, but no block of fewer entries: starting one takes as long as a dozen of them."""
+ROUNDS_TELL = 10
+"""With fewer rounds an interval over rounds says little, and no verdict is given."""
 FIND_S = 20.0
 SMALL = 4_096
 """Bytes that the kernel keeps for the one that never reads."""
 
 
+class Round(NamedTuple):
+    """Ticks of one round, in microseconds."""
+
+    without: list[float]
+    looked_at: list[float]
+    told: int
+    """Bytes that the browsers were told."""
+
+
 def measure(asked: Asked) -> Taken:
-    """Blocks of both in turns, `asked.rounds` times. Raises `BlockFailed`, also where nobody saw it."""
-    each = -(-asked.n // asked.rounds) + WARM_UP
-    seen: dict[str, list[Block]] = {WITHOUT: [], WITH: []}
-    told: list[int] = []
-    for _ in range(asked.rounds):
-        seen[WITHOUT].append(evenkeel(Contestant(), each))
-        with browsers() as folder:
-            seen[WITH].append(evenkeel(Contestant(), each, page=folder))
-            told.append(_told(folder))
-    taken = Taken()
-    ticks = {name: [[e.tick_us for e in block.entries] for block in blocks] for name, blocks in seen.items()}
-    for name, blocks in ticks.items():
-        taken.add(name, TICK, "us", [tick for block in blocks for tick in block], mode=COLD)
-    low, ratio, high = p99_ratio(ticks[WITH], ticks[WITHOUT])
-    taken.add(WITH, "p99 of ticks, share of that without a page", "", [ratio])
-    taken.add(WITH, "the same, upper end of its 95 % interval", "", [high])
-    verdict = "below" if high < WANTED else "NOT below"
-    taken.notes.append(
-        f"the p99 with {BROWSERS} browsers is {ratio:.3f} times that without a page, bootstrap 95 %"
-        f" {low:.3f} to {high:.3f} ({DRAWS} draws within {2 * asked.rounds} blocks in turns):"
-        f" {verdict} {WANTED:.2f}"
-    )
-    taken.notes.append(f"bytes that the browsers were told, each block: {', '.join(map(str, told))}")
+    """Rounds until each of the two has `asked.n` entries. After each round standard error has what is known
+    by then. SIGINT and SIGTERM end it after the round that goes on, a block that fails at once: the rounds
+    before that are the result, which says so. Raises `BlockFailed` in the first round, also where nobody saw
+    the page, and `subprocess.TimeoutExpired`.
+    """
+    rounds = max(asked.rounds, min(ROUNDS, asked.n // BLOCK_LEAST))
+    return rounds_taken(rounds, lambda number: _round(number, -(-asked.n // rounds) + WARM_UP))
+
+
+def rounds_taken(rounds: int, one: Callable[[int], Round]) -> Taken:
+    """The figures of so many rounds, each made by `one`, as `measure` promises."""
+    done: list[Round] = []
+    why, began_s = "", time.monotonic()
+    with _signals() as heard:
+        while len(done) < rounds and not why:
+            try:
+                done.append(one(len(done)))
+            except (BlockFailed, subprocess.TimeoutExpired) as error:
+                if not done:
+                    raise
+                # its own words may go on for pages, and name this machine's folders
+                why = str(error).partition(": ")[0] if isinstance(error, BlockFailed) else "a block hangs"
+            why = why or (heard[0] if heard else "")
+            words = f"round {len(done)} of {rounds}, {time.monotonic() - began_s:.0f} s: {_answer(done)}"
+            print(words, file=sys.stderr, flush=True)
+    taken = _figures(done)
+    if len(done) < rounds:
+        taken.notes.append(f"stopped after {len(done)} rounds of {rounds}: {why}")
     return taken
 
 
-def p99_ratio(ours: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """Lower end, value and upper end of p99(`ours`) / p99(`base`), each a list of blocks."""
+def _round(number: int, entries: int) -> Round:
+    """One block of each. Raises `BlockFailed`."""
+    found: dict[str, Block] = {}
+    told = 0
+    for name in (WITHOUT, WITH) if number % 2 == 0 else (WITH, WITHOUT):
+        if name == WITHOUT:
+            found[name] = evenkeel(Contestant(), entries)
+            continue
+        with browsers() as folder:
+            found[name] = evenkeel(Contestant(), entries, page=folder)
+            told = _told(folder)
+    without, looked_at = ([entry.tick_us for entry in found[name].entries] for name in (WITHOUT, WITH))
+    return Round(without, looked_at, told)
+
+
+@contextmanager
+def _signals() -> Iterator[list[str]]:
+    """Names of the signals that came. The first one stops nothing at once: a run that is killed leaves a
+    guard behind. The second one does, as `KeyboardInterrupt`.
+    """
+    heard: list[str] = []
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        heard.append(signal.Signals(number).name)
+        if len(heard) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _figures(rounds: Sequence[Round]) -> Taken:
+    taken = Taken()
+    for name, blocks in (
+        (WITHOUT, [each.without for each in rounds]),
+        (WITH, [each.looked_at for each in rounds]),
+    ):
+        taken.add(name, TICK, "us", [tick for block in blocks for tick in block], mode=COLD)
+    _, ratio, high = p99_ratio(rounds)
+    taken.add(WITH, "p99 of ticks, share of that without a page", "", [ratio])
+    taken.add(WITH, "the same, upper end of its 95 % interval", "", [high])
+    taken.notes.append(_answer(rounds))
+    taken.notes.append(
+        "the run and its watcher on one core; exchange and browsers, which are other machines, on another"
+    )
+    told = sorted(each.told for each in rounds)
+    taken.notes.append(f"bytes that the browsers were told in a block: {told[0]:,} to {told[-1]:,}")
+    return taken
+
+
+def _answer(rounds: Sequence[Round]) -> str:
+    """The ratio in a sentence."""
+    low, ratio, high = p99_ratio(rounds)
+    verdict = f"below {WANTED:.2f}" if high < WANTED else f"NOT below {WANTED:.2f}"
+    if len(rounds) < ROUNDS_TELL:
+        verdict = f"too few rounds for a verdict, which takes {ROUNDS_TELL}"
+    return (
+        f"the p99 with {BROWSERS} browsers is {ratio:.3f} times that without a page, bootstrap 95 %"
+        f" {low:.3f} to {high:.3f} ({DRAWS} draws of {len(rounds)} rounds, seed {SEED}): {verdict}"
+    )
+
+
+def p99_ratio(rounds: Sequence[Round]) -> tuple[float, float, float]:
+    """Lower end, value and upper end of p99(looked at) / p99(without), of all entries together; a draw takes
+    as many rounds as there are, some of them more than once.
+    """
     chance = random.Random(SEED)  # noqa: S311 - a bootstrap, no secret
 
-    def drawn(blocks: Sequence[Sequence[float]]) -> float:
-        return p99_of([value for block in blocks for value in chance.choices(block, k=len(block))])
+    def ratio(drawn: Sequence[Round]) -> float:
+        ours = p99_of([tick for each in drawn for tick in each.looked_at])
+        base = p99_of([tick for each in drawn for tick in each.without])
+        return ours / base
 
-    ratios = sorted(drawn(ours) / drawn(base) for _ in range(DRAWS))
-    whole = [p99_of([value for block in blocks for value in block]) for blocks in (ours, base)]
-    return ratios[DRAWS * 25 // 1000], whole[0] / whole[1], ratios[DRAWS * 975 // 1000 - 1]
+    ratios = sorted(ratio(chance.choices(rounds, k=len(rounds))) for _ in range(DRAWS))
+    return ratios[DRAWS * 25 // 1000], ratio(rounds), ratios[DRAWS * 975 // 1000 - 1]
 
 
 @contextmanager
 def browsers() -> Iterator[Path]:
-    """A folder for a run's control socket; 50 browsers find its page there, in a process of their own that
-    stands behind everything else: a browser has a machine of its own.
+    """A folder for a run's control socket; 50 browsers find its page there, in a process of their own, where
+    the exchange is: a browser has a machine of its own.
     """
-    import tempfile  # noqa: PLC0415
-
     with tempfile.TemporaryDirectory(prefix="bench-page-") as place:
-        command = ["nice", "-n", "19", sys.executable, "-m", "benches.page_clients", place]
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        command = [sys.executable, "-m", "benches.page_clients", place]
+        with on_core(-1):
+            process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
         try:
             yield Path(place)
         finally:
@@ -102,8 +199,6 @@ def _told(folder: Path) -> int:
 
 def page_found(folder: Path) -> str:
     """The address of the page of the run whose control socket appears in `folder`. Raises `TimeoutError`."""
-    import time  # noqa: PLC0415
-
     until = time.monotonic() + FIND_S
     while time.monotonic() < until:
         for path in folder.glob("evenkeel/*.sock"):
@@ -145,6 +240,7 @@ def looks(page: str, *, deaf: bool) -> socket.socket:
 
 def main(folder: Path) -> None:
     """Look until the page is gone; keep how many bytes were told."""
+    stand_back(alerting=False)
     page, told = page_found(folder), 0
     deaf = looks(page, deaf=True)
     with selectors.DefaultSelector() as every:

@@ -13,7 +13,6 @@ import pytest
 
 from benches.__main__ import ALONE, BENCHES, main, parsed
 from benches.figures import ROOT, Results
-from benches.page_clients import p99_ratio
 from benches.replay import RECORDING
 from benches.tick.block import on_core
 from tests.commands.run.test_replay_ends import recording
@@ -161,13 +160,4 @@ def test_ticks_beside_browsers_that_look_at_the_page() -> None:
         "no page",
         "50 browsers look, one never reads",
     }
-    assert "bootstrap 95 %" in found["page"].notes[0]
-
-
-def test_the_interval_of_a_ratio_is_narrow_where_both_are_the_same_and_above_it_where_one_is_slower() -> None:
-    same = [[float(each % 97) + 100 for each in range(300)] for _ in range(3)]
-    low, ratio, high = p99_ratio(same, same)
-    assert ratio == 1
-    assert 0.95 < low <= 1 <= high < 1.05
-    slower = [[value * 1.2 for value in block] for block in same]
-    assert p99_ratio(slower, same)[0] > 1.1
+    assert "draws of 1 rounds, seed 7): too few rounds for a verdict" in found["page"].notes[0]
