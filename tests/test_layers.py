@@ -114,6 +114,18 @@ def test_importing_the_supervisor_costs_at_most_a_fifth_more_than_what_it_stands
     assert ratio <= 1.2, f"{ratio:.2f} times; seven pairs in one run: {pairs}"
 
 
+def test_no_function_takes_eight_parameters() -> None:
+    """What always goes together is passed as one thing that has a name."""
+    wide = []
+    for path in files(*SOURCES):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                if len(taken) > 7:
+                    wide.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name} takes {len(taken)}")
+    assert wide == []
+
+
 @pytest.mark.parametrize("path", files(*SOURCES), ids=str)
 def test_nothing_is_raised_inside_except_star(path: Path) -> None:
     """On Debian 12's Python 3.11.2 it becomes a group: every refusal was a traceback and exit code 1."""
