@@ -8,7 +8,7 @@ passed meanwhile does not let it rest again. What the order did is for the ledge
 each cancellation as it leaves and of each answer.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 import trio
@@ -263,12 +263,11 @@ class WorkingOrders:
 
     async def _answer(self, order: WorkingOrder) -> tuple[Base | None, bool, str]:
         """What had not traded; or that it does not rest; or neither, and in which words that failed."""
-        cancel: Callable[[int, str], Awaitable[Base | None]] = self._world.venue.cancel
         answers: list[Base | None] = []
         failed = [f"no answer within {ANSWER_S:g} s"]
 
         async def ask() -> None:
-            answers.append(await cancel(order.doubt.product_id, order.doubt.order_digest))
+            answers.append(await self._world.venue.cancel(order.doubt.product_id, order.doubt.order_digest))
 
         with trio.move_on_after(ANSWER_S):
             await outlive(ask, failed.append)

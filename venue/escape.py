@@ -9,10 +9,15 @@ round. What is not ours is not touched: of each leg at most what our intents exp
     cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a
                                                                                   worse price
 
+An order of ours that rests is cancelled by its digest before anything is read, whether or not open orders
+list it. Until the exchange has said what of it had not traded, or that it does not rest although it can
+arrive no more, it may trade at any moment until it expires: what it could still come to is ours to close, and
+nothing is flat before that.
+
 It ends when the exchange reports no Evenkeel positions, read twice, 2 s apart, after the last order that
-could still arrive has become impossible there (10 s apart where our own fills say that something is held and
-nothing was sent), or when its patience ends. What the venue does not say is never flat. The caller has proven
-the legs gone; each round is written down before it leaves.
+could still arrive or trade has become impossible there (10 s apart where our own fills say that something is
+held and nothing was sent), or when its patience ends. What the venue does not say is never flat. The caller
+has proven the legs gone; each round is written down before it leaves.
 
 Nothing that it calls can end it: whatever fails in whatever way (`outlive.py`) is noted and tried again, at
 least `PAUSE_S` later. Each leg's connection has a keeper of its own (`escape_wire.py`), so that one which
@@ -27,7 +32,15 @@ from typing import NamedTuple
 import msgspec
 import trio
 
-from messages.execution import AccountSnapshot, EscapeRound, Outcome, Resolved
+from messages.execution import (
+    AccountSnapshot,
+    CancelAnswer,
+    CancelAsked,
+    Doubt,
+    EscapeRound,
+    Outcome,
+    Resolved,
+)
 from messages.lifecycle import Note
 from messages.settings import Settings
 from messages.sizing import LEGS, Leg, LegOrder, SizingPlan
@@ -52,6 +65,8 @@ the next one begins.
 """
 SLOW_ROUNDS = 3
 """Rounds of one short try after the patience."""
+CANCEL_S = 3.0
+"""How long a round waits for the answers to its cancellations before it goes on."""
 CONNECT_S = 1.0
 """How long a round waits for its connections before it goes on with those that are up."""
 ARRIVED_MS = 500
@@ -78,11 +93,13 @@ class Escaped(msgspec.Struct, frozen=True):
     """Venue time of the reading it says this by."""
     rest: ClosingTask = ClosingTask(OwnPosition(), OwnPosition())
     """What may still be ours, of the task that it was given: what it has closed is deducted."""
+    settled: bool = True
+    """Is that reading later than every order of ours that could still arrive or trade?"""
 
     @property
     def flat(self) -> bool:
-        """Both 0, by a reading: where the exchange did not answer, nothing is flat."""
-        return (self.eth, self.sol) == (0, 0)
+        """Both 0, by a reading that is final: where the exchange did not answer, nothing is flat."""
+        return (self.eth, self.sol) == (0, 0) and self.settled
 
 
 class EscapeContext(NamedTuple):
@@ -161,6 +178,12 @@ class _Escape:
     """
     unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
     """Venue time until which an order of this leg that nobody answered for may still arrive."""
+    resting: dict[str, Doubt] = field(default_factory=dict)
+    """Orders of ours that may rest, by digest: until they are cancelled for certain, or cannot trade."""
+    cancelled_ms: int = 0
+    """Venue time at which the last of them was."""
+    untraded: dict[Leg, int] = field(default_factory=dict)
+    """What of them is known never to have traded (signed), of what was counted as ours at the beginning."""
     _flat_twice: RepeatedReading = field(default_factory=RepeatedReading)
     _deducted: dict[Leg, tuple[int, OwnPosition]] = field(default_factory=dict)
     """The position before one of our orders closed it, and our part of it then: for a reading that shows
@@ -171,6 +194,7 @@ class _Escape:
         self.ours = {"eth": self.task.eth, "sol": self.task.sol}
         self.refused = set(self.task.refused)
         self.products = {doubt.order_digest: doubt.product_id for doubt in self.task.doubts}
+        self.resting = {doubt.order_digest: doubt for doubt in self.task.doubts if doubt.rests_until_ms}
 
     # -- rounds ----------------------------------------------------------------------------------------------
 
@@ -208,6 +232,7 @@ class _Escape:
     async def _round(self, wires: dict[Leg, KeptWire]) -> bool:
         """One round; True when flat for certain. Raises whatever what it calls raises."""
         with trio.move_on_after(ROUND_S) as limit:
+            await outlive(self._cancel_resting, lambda why: self._note(f"cancelling: {why}"))
             await self._read()
             if self.mistimed:
                 await outlive(self._ask_time, lambda why: self._note(f"the venue's clock: {why}"))
@@ -238,15 +263,16 @@ class _Escape:
         self.mistimed = False  # only once it is measured: else the next round asks again
 
     def _settled(self) -> bool:
-        """Is the reading later than every order of ours that could still arrive, and does none rest? Only
-        then can it end anything.
+        """Is the reading later than every order of ours that could still arrive or trade, and does none
+        rest? Only then can it end anything.
         """
-        last_arrival_ms = max(
-            [doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts]
-            + list(self.unknown_until_ms.values()),
-            default=0,
-        )
-        read = self.snapshot is not None and self.snapshot.at_ms > last_arrival_ms
+        sent = [
+            doubt.last_trade_ms + ARRIVED_MS
+            for doubt in self.task.doubts
+            if not doubt.rests_until_ms or doubt.order_digest in self.resting
+        ]
+        last_trade_ms = max([*sent, *self.unknown_until_ms.values(), self.cancelled_ms])
+        read = self.snapshot is not None and self.snapshot.at_ms > last_trade_ms
         return read and not self._cancellable()
 
     def _done(self) -> bool:
@@ -272,8 +298,11 @@ class _Escape:
         """What is open of our positions (ETH, SOL), signed; None when the venue has not said."""
         if self.snapshot is None:
             return None
-        eth, sol = (self.ours[leg].part_of(self._position(leg, self.snapshot)) for leg in LEGS)
+        eth, sol = (self._ours(leg).part_of(self._position(leg, self.snapshot)) for leg in LEGS)
         return eth, sol
+
+    def _ours(self, leg: Leg) -> OwnPosition:
+        return self.ours[leg].without(self.untraded.get(leg, 0))
 
     def _position(self, leg: Leg, snapshot: AccountSnapshot) -> int:
         return int(snapshot.position(self.rules.product(leg).product_id).cross)
@@ -298,7 +327,7 @@ class _Escape:
 
     def _partly_foreign(self, leg: Leg, position: int) -> bool:
         """Is a part of this position a third party's, which must not be closed?"""
-        return self.ours[leg].part_of(position) != position
+        return self._ours(leg).part_of(position) != position
 
     # -- cancelling ------------------------------------------------------------------------------------------
 
@@ -309,8 +338,45 @@ class _Escape:
             order for order in self.snapshot.open_orders if self.task.everything or order in self.products
         ]
 
+    async def _cancel_resting(self) -> None:
+        """Cancel every order that may rest, before the positions are read: they have all of what it did, once
+        it is known to have ended.
+        """
+        with trio.move_on_after(CANCEL_S):
+            async with trio.open_nursery() as nursery:
+                for doubt in list(self.resting.values()) if self.signs else ():
+                    if self.context.clock.now_ms() <= doubt.last_trade_ms + ARRIVED_MS:
+                        nursery.start_soon(self._cancel, doubt)
+
+    async def _cancel(self, doubt: Doubt) -> None:
+        """One cancellation, written down as it leaves, and its answer. Raises nothing but a cancellation."""
+        now_ms, order, product_id = self.context.clock.now_ms, doubt.order_digest, doubt.product_id
+        why, said = "what is open is closed", list[Base | None]()
+        failed: list[str] = []
+
+        async def ask() -> None:
+            said.append(await self.context.venue.cancel(product_id, order))
+
+        self.put_down(CancelAsked(order, product_id, why, now_ms()))
+        await outlive(ask, failed.append)
+        unfilled, gone = (said[0], said[0] is None) if said else (None, False)
+        at_ms, words = (
+            now_ms(),
+            failed[-1] if failed else "cancelled" if unfilled is not None else "none rests",
+        )
+        self.put_down(CancelAnswer(order, product_id, unfilled, gone, words, at_ms))
+        if failed:
+            self._note(f"cancelling {doubt.leg} order {order[:10]}: {words}")
+        # one that does not rest may still arrive until its receive window is over
+        if unfilled is not None or (gone and at_ms > doubt.recv_time_ms + ARRIVED_MS):
+            self.resting.pop(order, None)
+            self.cancelled_ms = max(self.cancelled_ms, int(at_ms))
+        if unfilled is not None:
+            never = int(unfilled) if doubt.amount > 0 else -int(unfilled)
+            self.untraded[doubt.leg] = self.untraded.get(doubt.leg, 0) + never
+
     async def _cancel_ours(self) -> None:
-        """Our orders never rest by intention; one that does all the same is cancelled by its digest."""
+        """An order of ours that is said to rest is cancelled by its digest, whatever is known of it."""
         resting = self._cancellable()
         if resting and self.task.everything:
             await self.context.venue.cancel_all((self.rules.eth.product_id, self.rules.sol.product_id))
@@ -509,7 +575,7 @@ class _Escape:
 
     async def look_up(self) -> None:
         """Ask the archive what our orders did, those in doubt from before included, and write it down."""
-        wanted = list(self.products)
+        wanted = [order for order in self.products if order not in self.resting]  # of those it is no ending
         while wanted:
             await outlive(lambda: self._ask_archive(wanted), lambda why: self._note(f"the archive: {why}"))
             if wanted:
@@ -534,8 +600,9 @@ class _Escape:
     def result(self) -> Escaped:
         """What is left of Evenkeel's positions, by the last reading."""
         eth, sol = self._left() or (None, None)
-        rest = msgspec.structs.replace(self.task, eth=self.ours["eth"], sol=self.ours["sol"])
-        return Escaped(eth, sol, self.rounds, self.snapshot.at_ms if self.snapshot else Ms(0), rest)
+        rest = msgspec.structs.replace(self.task, eth=self._ours("eth"), sol=self._ours("sol"))
+        at_ms = self.snapshot.at_ms if self.snapshot else Ms(0)
+        return Escaped(eth, sol, self.rounds, at_ms, rest, self._settled())
 
     def put_down(self, message: msgspec.Struct) -> None:
         """Write `message` down. Closing does not wait for paper."""

@@ -23,7 +23,9 @@ class OwnPosition(msgspec.Struct, frozen=True):
         return Base(min(position, max(self.high, 0)) if position > 0 else max(position, min(self.low, 0)))
 
     def without(self, closed: int) -> "OwnPosition":
-        """What is left when `closed` (signed as the position was) has been closed."""
+        """What is left when `closed` (signed as the position was) has been closed, or is known never to have
+        traded.
+        """
         return (
             OwnPosition(min(0, self.low - closed), self.high)
             if closed < 0
@@ -48,12 +50,17 @@ class ClosingTask(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, held: Held) -> "ClosingTask":
-        """What is held, and each order in doubt as if it had filled and as if it had not."""
+        """What is held, and each order in doubt, or what is left of one that rests, as if it had filled and
+        as if it had not.
+        """
+        resting = tuple(order.doubt for order in held.working)
+        open_still = [(doubt.leg, int(doubt.amount)) for doubt in held.doubts]
+        open_still += [(order.doubt.leg, order.doubt.amount - order.filled) for order in held.working]
         eth, sol = (
             OwnPosition(
-                amount + sum(min(doubt.amount, 0) for doubt in held.doubts if doubt.leg == leg),
-                amount + sum(max(doubt.amount, 0) for doubt in held.doubts if doubt.leg == leg),
+                amount + sum(min(more, 0) for which, more in open_still if which == leg),
+                amount + sum(max(more, 0) for which, more in open_still if which == leg),
             )
             for leg, amount in (("eth", held.eth.amount), ("sol", held.sol.amount))
         )
-        return cls(eth, sol, held.doubts, refused=held.refused)
+        return cls(eth, sol, (*held.doubts, *resting), refused=held.refused)

@@ -99,7 +99,8 @@ async def _task(
     escape closes, that pair, booked first.
     """
     if request.everything:
-        return ClosingTask(WHOLE_POSITION, WHOLE_POSITION, everything=True)
+        ours = task_of(known, journal, None).doubts if before.ledger.state != "other" else ()
+        return ClosingTask(WHOLE_POSITION, WHOLE_POSITION, ours, everything=True)
     escape, rules = before.escape, there.rules
     if escape is None or not signs_of(before) or journal.fold.busy:
         return task_of(known, journal, None)

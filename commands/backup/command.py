@@ -76,7 +76,7 @@ def holds(copy: LedgerCopy) -> str:
     """What is open by its rows, in words."""
     from actors.run_ending import open_legs
 
-    if copy.held.doubts:
+    if copy.held.doubts or copy.held.working:
         return f"{open_legs(copy.held)}: no run has asked the exchange about it yet"
     return f"{open_legs(copy.held)} open" if copy.held.phase != "flat" else "nothing is open by it"
 

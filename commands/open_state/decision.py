@@ -290,12 +290,18 @@ def _behind(known: Evidence, ledger: LedgerEvidence | None, index: int, position
 def _may_arrive(
     known: Evidence, ledger: LedgerEvidence | None, at_ms: int, resting: tuple[str, ...]
 ) -> list[str]:
-    """Orders of ours that rest, or that can still arrive by the venue's clock."""
-    doubts = ledger.held.doubts if ledger and ledger.held else ()
+    """Orders of ours that rest, or that can still arrive or trade by the venue's clock."""
+    held = ledger.held if ledger else None
+    doubts = held.doubts if held else ()
     parts = [
         f"{doubt.leg} order {doubt.order_digest[:10]} unknown"
         for doubt in doubts
-        if at_ms <= doubt.recv_time_ms + WINDOW_MARGIN_MS
+        if at_ms <= doubt.last_trade_ms + WINDOW_MARGIN_MS
+    ]
+    parts += [
+        f"{doubt.leg} order {doubt.order_digest[:10]} may trade until {clock_time(doubt.last_trade_ms)}Z"
+        for doubt in (order.doubt for order in (held.working if held else ()))
+        if at_ms <= doubt.last_trade_ms + WINDOW_MARGIN_MS
     ]
     ours = sum(order in ledger.orders if ledger else True for order in resting)
     parts += [f"{ours} resting order{'s' if ours > 1 else ''}"] if ours else []

@@ -131,11 +131,11 @@ def _of_money(money: Statement) -> dict[str, Any]:
 
 def _open_size(report: Report, size: Base | None, leg: Leg) -> str | None:
     """What is open, by the answer that the sentences are made of; null while nobody knows, or while an order
-    of this leg is in doubt.
+    of this leg is in doubt or rests.
     """
-    if size is None or (report.held and any(doubt.leg == leg for doubt in report.held.doubts)):
-        return None
-    return size.text()
+    held = report.held
+    alive = [*held.doubts, *(order.doubt for order in held.working)] if held else []
+    return None if size is None or any(doubt.leg == leg for doubt in alive) else size.text()
 
 
 def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:

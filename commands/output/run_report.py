@@ -45,7 +45,7 @@ class RunReport(msgspec.Struct, frozen=True):
         return (
             held is not None
             and held.adopted
-            and bool(held.eth.amount or held.sol.amount or held.awaiting_proof or held.doubts)
+            and bool(held.eth.amount or held.sol.amount or held.awaiting_proof or held.doubts or held.working)
         )
 
     @property

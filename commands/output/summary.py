@@ -84,7 +84,7 @@ def _orders(report: Report, totals: Totals) -> str:
     restarts = (
         f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
     )
-    doubtful = report.unknown or (report.held is not None and report.held.doubts)
+    doubtful = report.unknown or (report.held is not None and (report.held.doubts or report.held.working))
     return f"{counted}{restarts}; venue and ledger {agreement(None if doubtful else report.held)}"
 
 
