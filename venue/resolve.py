@@ -7,6 +7,10 @@ order may still arrive, and a reading carries no time of its own. The quantity i
 what the ledger held before (one plan is in flight, so the difference is this order's); price and fee come
 from the archive, which lags. Nothing is ever sent again in here, and every doubt ends: at the latest with the
 second reading, whatever the two say.
+
+An order that rests (`Doubt.rests_until_ms`) may trade after every answer, so before its last possible trade
+only its record in the archive ends it, if all of it has traded. After that a reading counts whose open
+orders, asked for first, do not have it: one that has it, or that could not be read in full, says nothing.
 """
 
 from collections.abc import Callable
@@ -69,7 +73,7 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
         if answer is not None and answer != reported:
             report(answer)
             reported = answer
-        if reported and (not reported.provisional or asked.at_ms > doubt.recv_time_ms + ARCHIVE_PATIENCE_MS):
+        if reported and (not reported.provisional or asked.at_ms > doubt.last_trade_ms + ARCHIVE_PATIENCE_MS):
             return
         await trio.sleep(SELDOM_S[0] if asked.seldom() else POLL_S)
 
@@ -105,8 +109,8 @@ class _Asked:
         return answer if believed else None
 
     def seldom(self) -> bool:
-        """Has it been asked about for a while, and is the end of its window still far?"""
-        left_ms = self._doubt.recv_time_ms + WINDOW_MARGIN_MS - self.at_ms
+        """Has it been asked about for a while, and is its last possible trade still far?"""
+        left_ms = self._doubt.last_trade_ms + WINDOW_MARGIN_MS - self.at_ms
         return trio.current_time() - self._began_s > EAGER_S and left_ms > SELDOM_S[1] * 1000
 
     def _believed(self, answer: Resolved | None, snapshot: AccountSnapshot) -> bool:
@@ -125,7 +129,7 @@ class _Asked:
         )
         if answer.filled and not contradicted:
             return True
-        if self._proving_since_ms is None and snapshot.at_ms > self._doubt.recv_time_ms + WINDOW_MARGIN_MS:
+        if self._proving_since_ms is None and snapshot.at_ms > doubt.last_trade_ms + WINDOW_MARGIN_MS:
             self._proving_since_ms = int(snapshot.at_ms)
         overdue = (
             self._proving_since_ms is not None and snapshot.at_ms >= self._proving_since_ms + 2 * APART_MS
@@ -154,7 +158,9 @@ class _Asked:
         """Until the next moment at which the engine's answer means more than this one. One that comes soon
         is waited for: a reading weighs 17.
         """
-        window = self._doubt.recv_time_ms
+        window = self._doubt.last_trade_ms
+        if self._doubt.rests_until_ms and self.at_ms <= window + WINDOW_MARGIN_MS:
+            return window + WINDOW_MARGIN_MS + 1 - self.at_ms  # until then no reading ends it
         moments = [window + WINDOW_MARGIN_MS + 1, window + ARCHIVE_PATIENCE_MS + 1]
         if self._twice.since_ms is not None:
             moments.append(self._twice.since_ms + APART_MS)
@@ -170,6 +176,9 @@ def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | Non
     not be: then only the archive's answer on the digest counts, and the ledger will name the rest as foreign
     when it compares positions.
     """
+    if doubt.rests_until_ms and not _cannot_trade(doubt, snapshot):
+        whole = archived is not None and archived.filled == doubt.amount
+        return _from_archive(doubt, archived) if archived is not None and whole else None
     position = snapshot.position(doubt.product_id)
     moved = position.cross - doubt.before  # all our orders are cross; what stands isolated is not ours
     ours = (
@@ -180,7 +189,8 @@ def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | Non
         and archived.filled != 0
         and (archived.filled in {moved, doubt.amount} or not ours)
     ):
-        return _from_archive(doubt, archived)
+        final = archived.filled in {moved, doubt.amount} or _is_told_in_full(doubt, snapshot)
+        return _from_archive(doubt, archived) if final else None
     if ours:
         quote = estimate(doubt, moved, position.v_quote)
         return Resolved(
@@ -193,12 +203,25 @@ def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | Non
             source="engine position",
         )
     patience_ms = WINDOW_MARGIN_MS if doubt.alone else ARCHIVE_PATIENCE_MS
-    if snapshot.at_ms > doubt.recv_time_ms + patience_ms:
+    if snapshot.at_ms > doubt.last_trade_ms + patience_ms:
         return Resolved(
             doubt.order_digest, doubt.product_id, Base(0), Quote(0), Quote(0), provisional=False,
             source="engine, after the receive window", by_absence=True,
         )  # fmt: skip
     return None
+
+
+def _cannot_trade(doubt: Doubt, snapshot: AccountSnapshot) -> bool:
+    """Was the account read after the last possible trade of an order that rests, and does it not rest?"""
+    late = snapshot.at_ms > doubt.last_trade_ms + WINDOW_MARGIN_MS
+    return late and not snapshot.unread and doubt.order_digest not in snapshot.open_orders
+
+
+def _is_told_in_full(doubt: Doubt, snapshot: AccountSnapshot) -> bool:
+    """Has the archive had its time? One that lags may know of some pieces of an order that rested, and of
+    none or all of one that traded at its arrival.
+    """
+    return not doubt.rests_until_ms or snapshot.at_ms > doubt.last_trade_ms + ARCHIVE_PATIENCE_MS
 
 
 async def look_up(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]) -> None:
