@@ -41,8 +41,8 @@ from venue.simulated.streams.publisher import Publisher
 from venue.simulated.streams.subscribers import Subscribers
 
 PERIOD_NS = PERIOD_S * 10**9
-EXPIRY_S = 1.0
-"""How often resting orders are looked at for expiration."""
+EXPIRED_S = 1e-6
+"""So long after its expiration it has certainly passed, however a moment was rounded."""
 
 
 class AnswerTruncated(ConnectionCut):
@@ -100,6 +100,8 @@ class SimulatedVenue:
         # Whoever keeps the time has no gateway, and is asked by function calls, none of which is for candles.
         candles = self.candles if self._keeps_time else None
         self.publisher = Publisher(exchange, self.delivery, candles, self.incidents, self.now_ns)
+        self._expires_s = 0
+        """Second of Unix time at which orders are withdrawn next; 0: at none."""
         self._trades = 0
         """How many trades the market has made."""
         self._last_moves: dict[int, BookChange] = {}
@@ -169,7 +171,9 @@ class SimulatedVenue:
     async def _driven(self, moves: Iterator[BookChange], task_status: trio.TaskStatus[None]) -> None:
         timetable = self.timetable
         async with trio.open_nursery() as nursery:
-            timetable.every(EXPIRY_S, self._expire)
+            if self.exchange.options.expiry_every_s:
+                timetable.every(self.exchange.options.expiry_every_s, self._expire)
+            self._await_expiration()
             self.publisher.begin(timetable)
             timetable.at(self._next_funding_s(), partial(self._pay_funding, self.now_ns() // PERIOD_NS))
             if self.exchange.options.settle_every_s:
@@ -263,6 +267,7 @@ class SimulatedVenue:
                 self.exchange.match(resting, self.now_ns())
         finally:  # refused orders too: a refusal may have cancelled something
             self.publish()
+            self._await_expiration()
             if "after" in staged.cuts:
                 raise ConnectionCut
         if staged.slow_ack_ms:
@@ -311,6 +316,25 @@ class SimulatedVenue:
     def _expire(self) -> None:
         if any(market.open_orders for market in self.exchange.markets.values()):
             self._step(Exchange.expire)
+
+    def _await_expiration(self) -> None:
+        """Where orders are withdrawn at their expiration: at the next one there is."""
+        if self.exchange.options.expiry_every_s:
+            return
+        resting = [each for market in self.exchange.markets.values() for each in market.open_orders.values()]
+        next_s = min((each.order.expiration_s for each in resting), default=0)
+        if next_s in {0, self._expires_s}:
+            return
+        self._expires_s = next_s
+        left_s = (next_s * 10**9 - self.now_ns()) / 1e9 + EXPIRED_S
+        self.timetable.at(trio.current_time() + left_s, partial(self._expire_at, next_s))
+
+    def _expire_at(self, expiration_s: int) -> None:
+        """One that has been overtaken by an earlier one does nothing."""
+        if expiration_s == self._expires_s:
+            self._expires_s = 0
+            self._expire()
+            self._await_expiration()
 
     def _step(self, step: Callable[[Exchange, Ns], object]) -> None:
         step(self.exchange, self.now_ns())

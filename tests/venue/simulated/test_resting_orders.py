@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from messages.execution import Fill, OrderUpdate
 from messages.sizing import LegOrder, QuoteTerms, SizingPlan, TimeInForce
-from messages.units import Base, Bps, Ms, Price, Quote
+from messages.units import Base, Bps, Ms, Price, Quote, Rate, notional
 from messages.wire import digest
 from runtime.clock import RunClock, VenueClock
 from tests.venue.simulated.desk import ETH, OTHER, START_NS, levels, order
@@ -27,7 +27,9 @@ from venue.order_consistency import Charges, SignedTerms, fill_mismatch
 from venue.protocol import AccountEvent, Refused, Reply, SignedOrder, Unreachable, Venue
 from venue.simulated.direct.client import connected_directly
 from venue.simulated.direct.reads import Link
-from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.accounts import fee_on
+from venue.simulated.engine.exchange import Exchange, Extras
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.incidents import GatewayMode, Status
 from venue.simulated.faults.order_faults import NO_FAULTS, DisturbReply, Faults
 from venue.simulated.gateway.asgi import application
@@ -40,6 +42,10 @@ Way = Literal["direct", "gateway"]
 WAYS: tuple[Way, ...] = ("direct", "gateway")
 both_ways = pytest.mark.parametrize("way", WAYS)
 NOT_FOUND = "0x" + "ab" * 32
+BEGIN_NS = START_NS + 300_000_000
+"""Not on a full second, at which orders expire: what the exchange does every second is then not prompt by
+chance.
+"""
 
 
 @dataclass
@@ -114,11 +120,11 @@ class Client:
 async def client(way: Way, faults: Faults = NO_FAULTS) -> AsyncIterator[Client]:
     """An account with 10,000 USDT0 at an exchange whose books stand still at 2756.8/2756.9."""
     exchange = SimulatedVenue(
-        Exchange(options=faults.venue), market_named("flat:2756.9/115.86", 7), RunClock(START_NS), faults
+        Exchange(options=faults.venue), market_named("flat:2756.9/115.86", 7), RunClock(BEGIN_NS), faults
     )
     for account in (THROWAWAY_SENDER, OTHER):
         exchange.fund(account, Quote.of(10_000))
-    clock, signer = VenueClock(RunClock(START_NS)), Signer(THROWAWAY_KEY)
+    clock, signer = VenueClock(RunClock(BEGIN_NS)), Signer(THROWAWAY_KEY)
     async with trio.open_nursery() as outside:
         await outside.start(exchange.run)
         exchange.exchange.move(
@@ -272,3 +278,132 @@ async def test_what_rests_keeps_to_its_share_of_a_minute(way: Way, autojump_cloc
         await here.venue.cancel(ETH, NOT_FOUND)
         assert "113 are used" in here.venue.rate_obstacle(2, 5, rests=1)
         assert here.venue.rate_obstacle(2, 5) == ""
+
+
+# -- filled --------------------------------------------------------------------------------------------------
+
+
+@both_ways
+@pytest.mark.parametrize("maker_fee", ["0.0001", "0.00005", "-0.00008"])
+@pytest.mark.parametrize(
+    ("amount", "price", "beyond"), [("0.05", "2756.8", "2756.7"), ("-0.05", "2756.9", "2757")]
+)
+async def test_its_fills_are_a_makers_at_its_price_and_the_makers_rate_however_they_came(
+    way: Way, maker_fee: str, amount: str, price: str, beyond: str, autojump_clock: MockClock
+) -> None:
+    """By a print at its price, a print beyond it, a quote beyond it, and another account that takes: stream
+    and archive say the same, and all of it fits what was signed.
+    """
+    async with client(way) as here:
+        engine, buys = here.exchange.exchange, not amount.startswith("-")
+        market = engine.markets[ETH]
+        market.product = msgspec.structs.replace(market.product, maker_fee=Rate.of(maker_fee))
+        one = await here.rests(amount, price)
+        for at, size in ((price, "1.01"), (beyond, "0.01")):  # of the first, 1 ETH stood there before ours
+            engine.market_trade(
+                ETH, Price.of(at), Base.of(size), here.exchange.now_ns(), is_taker_buyer=not buys
+            )
+        through, away = levels((beyond, "0.01")), levels(("2700" if buys else "2800", "1"))
+        engine.move(ETH, *((away, through) if buys else (through, away)), here.exchange.now_ns())
+        taken = order("-0.02" if buys else "0.02", price, sender=OTHER)
+        named = "0x" + order_digest(taken, engine.chain_id).hex()
+        await here.exchange.trade(taken, named, OTHER[:42], Extras())
+        fills = await here.heard(Fill, one)
+        sign = 1 if buys else -1
+        assert [sign * fill.amount for fill in fills] == [
+            Base.of(size) for size in ("0.01", "0.01", "0.01", "0.02")
+        ]
+        assert {(fill.price, fill.is_taker) for fill in fills} == {(Price.of(price), False)}
+        assert here.misfits(fills) == [None] * 4
+        rate = int(Rate.of(maker_fee))
+        assert [fill.fee for fill in fills] == [
+            fee_on(-sign * notional(fill.price, abs(fill.amount)), rate) for fill in fills
+        ]
+        await trio.sleep(1)
+        told = await here.venue.reads.fills_since(-1)
+        assert [(each.amount, each.fee, each.is_taker) for each in told] == [
+            (each.amount, each.fee, False) for each in fills
+        ]
+        assert here.misfits(told) == [None] * 4
+        (archived,) = await here.venue.reads.archived([one])
+        assert (archived.filled, archived.fee) == (Base.of(amount), sum(fill.fee for fill in fills))
+        updates = await here.heard(OrderUpdate, one)
+        assert [each.reason for each in updates] == ["placed", "filled", "filled", "filled", "filled"]
+        assert updates[-1].remaining == 0
+
+
+@both_ways
+async def test_what_would_take_is_refused_and_never_rests(way: Way, autojump_clock: MockClock) -> None:
+    async with client(way) as here:
+        digest, reply = await here.place("0.05", "2756.9")
+        assert (reply.kind, reply.code) == ("refused", 2008)
+        assert await here.venue.cancel(ETH, digest) is None
+        assert await here.heard(OrderUpdate, digest) == []
+
+
+@both_ways
+@pytest.mark.parametrize("binds", [False, True])
+async def test_the_minimum_binds_what_rests_and_whether_it_binds_what_takes_is_a_knob(
+    way: Way, binds: bool, autojump_clock: MockClock
+) -> None:
+    """0.02 ETH are 55 USD. One that takes pays the fee of 100 where it is not refused (2094)."""
+    async with client(way, Faults(venue=VenueOptions(min_size_binds_takers=binds))) as here:
+        _, reply = await here.place("0.02", "2756.8")
+        assert (reply.kind, reply.code) == ("refused", 2094)
+        for kind in ("ioc", "fok"):
+            digest, reply = await here.place("0.02", "2757", kind)
+            fills = await here.heard(Fill, digest)
+            if binds:
+                assert (reply.kind, reply.code, fills) == ("refused", 2094, [])
+            else:
+                product = here.exchange.exchange.markets[ETH].product
+                assert reply.kind == "accepted"
+                assert [fill.fee for fill in fills] == [fee_on(-product.min_size, product.taker_fee)]
+                assert here.misfits(fills) == [None]
+
+
+# -- expired -------------------------------------------------------------------------------------------------
+
+
+@both_ways
+@pytest.mark.parametrize("every_s", [0.0, 1.0, 5.0])
+async def test_it_ends_with_its_expiration_at_once_or_late_and_trades_until_then(
+    way: Way, every_s: float, autojump_clock: MockClock
+) -> None:
+    """The documents do not say how promptly an order that has expired is withdrawn."""
+    async with client(way, Faults(venue=VenueOptions(expiry_every_s=every_s))) as here:
+        engine = here.exchange.exchange
+        digest = await here.rests("0.05", "2756.8")
+        expires_ns = engine.markets[ETH].open_orders[digest].order.expiration_s * 10**9
+        assert expires_ns <= here.plans[digest].last_trade_ms * 1_000_000
+        # the exchange looks every so many seconds since its own beginning
+        late_s = -(expires_ns - BEGIN_NS) / 1e9 % every_s if every_s else 0.0
+        await trio.sleep((expires_ns - here.exchange.now_ns()) / 1e9 - 0.01)
+        here.sells_to_us("2756.7", "0.01")
+        await trio.sleep(0.011)
+        here.sells_to_us("2756.7", "0.01")  # it has expired
+        await trio.sleep(late_s + 0.1)
+        here.sells_to_us("2756.7", "0.01")
+        fills = await here.heard(Fill, digest)
+        assert len(fills) == (2 if late_s else 1)
+        assert here.misfits(fills) == [None] * len(fills)
+        (ended,) = [each for each in await here.heard(OrderUpdate, digest) if each.reason == "cancelled"]
+        assert ended.remaining == 0
+        assert (ended.at_ns - expires_ns) / 1e9 == pytest.approx(late_s, abs=1e-5)
+        assert await here.venue.cancel(ETH, digest) is None
+        assert (await here.venue.reads.account()).open_orders == ()
+
+
+@both_ways
+async def test_of_several_each_ends_with_its_own_expiration(way: Way, autojump_clock: MockClock) -> None:
+    """The later one was placed first, and the one that would end first is cancelled."""
+    async with client(way, Faults(venue=VenueOptions(expiry_every_s=0.0))) as here:
+        last = await here.rests("0.05", "2756.8", rest=12_000)
+        first = await here.rests("0.05", "2756.7", rest=3_000)
+        between = await here.rests("0.05", "2756.6", rest=6_000)
+        await here.venue.cancel(ETH, first)
+        await trio.sleep(20)
+        for digest in (between, last):
+            (ended,) = [each for each in await here.heard(OrderUpdate, digest) if each.reason == "cancelled"]
+            expires_ns = here.plans[digest].last_trade_ms // 1000 * 10**9
+            assert 0 <= ended.at_ns - expires_ns <= 10_000

@@ -152,6 +152,10 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents
     say only that it does.
     """
+    expiry_every_s: float = 1.0
+    """How often orders that rest and have expired are withdrawn; until then they may trade. 0 = each at its
+    expiration. The documents do not say how promptly.
+    """
     ping_timeout_s: float = 60.0
     """The venue closes the connection of a client that has sent no byte, pings included, for so long; the
     documents ask for a ping every 30 s.
@@ -183,6 +187,8 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.settle_every_s < 0:
             raise ValueError(f"settle_every_s: 0 or more seconds, not {self.settle_every_s}")
+        if self.expiry_every_s < 0:
+            raise ValueError(f"expiry_every_s: 0 or more seconds, not {self.expiry_every_s}")
         if self.ping_timeout_s <= 0:
             raise ValueError(f"ping_timeout_s: more than 0 seconds, not {self.ping_timeout_s}")
         if self.sockets_per_address < 1:

@@ -214,6 +214,7 @@ async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(
     "wrong",
     [
         {"settle_every_s": -1},
+        {"expiry_every_s": -1},
         {"ping_timeout_s": 0},
         {"limited_status": 42},
         {"limited_by": 7},
