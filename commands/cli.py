@@ -269,7 +269,7 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
 def _replay(typed: argparse.Namespace) -> int:
     from commands.replay.options import defaults_of, options_of
 
-    if typed.sweep is not None:
+    if typed.sweep is not None or typed.compare is not None:
         from commands.sweep.command import main as sweep
 
         return sweep(typed)

@@ -12,7 +12,7 @@ the same number of cycles, so that a report made twice says the same.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import isqrt
 from typing import NamedTuple
@@ -35,6 +35,13 @@ class Estimate(NamedTuple):
     """95 of 100 draws lie between these."""
 
 
+class SumBySum(NamedTuple):
+    """A sum by a sum, place by place."""
+
+    part: Sequence[int]
+    whole: Sequence[int]
+
+
 def block_length(count: int) -> int:
     """How many neighbours are drawn together of `count` cycles: the cube root, rounded up."""
     return next(length for length in range(1, count + 2) if length**3 >= count)
@@ -55,17 +62,49 @@ def ratios(
     if count < CYCLES_LEAST or not total:
         return {name: Estimate(value) for name, value in values.items()}
     length = block_length(count)
-    draw = random.Random(seed)  # noqa: S311 - nothing is kept secret by it
     wholes = _block_sums(whole, length)
     blocks = {name: _block_sums(part, length) for name, part in parts.items()}
     drawn: dict[str, list[int]] = {name: [] for name in parts}
-    for _ in range(DRAWS):
-        starts = draw.choices(range(count), k=-(-count // length))
+    for starts in _draws(count, length, seed):
         divisor = sum(wholes[start] for start in starts)
         if divisor:
             for name, sums in blocks.items():
                 drawn[name].append(sum(sums[start] for start in starts) * scale // divisor)
     return {name: _estimate(values[name], sorted(drawn[name])) for name in parts}
+
+
+def paired_difference(these: SumBySum, those: SumBySum, scale: int, *, seed: int = SEED) -> Estimate:
+    """How far the ratio of `these` is above that of `those`, each as `ratios` has it, where the numbers at
+    one place saw the same market: both are computed of the same draws, so that what the market did to both
+    alike is no error of their difference. Raises `ValueError` where there are not as many numbers of each.
+    """
+    sides = these, those
+    count = len(these.whole)
+    if any(len(numbers) != count for side in sides for numbers in side):
+        raise ValueError("both sides need a number at every place")
+    if not all(sum(side.whole) for side in sides):
+        return Estimate(None)
+    first, second = (sum(side.part) * scale // sum(side.whole) for side in sides)
+    if count < CYCLES_LEAST:
+        return Estimate(first - second)
+    length = block_length(count)
+    (part, whole), (other_part, other_whole) = (
+        (_block_sums(side.part, length), _block_sums(side.whole, length)) for side in sides
+    )
+    drawn = []
+    for starts in _draws(count, length, seed):
+        divisor, other = (sum(sums[start] for start in starts) for sums in (whole, other_whole))
+        if divisor and other:
+            value = sum(part[start] for start in starts) * scale // divisor
+            drawn.append(value - sum(other_part[start] for start in starts) * scale // other)
+    return _estimate(first - second, sorted(drawn))
+
+
+def _draws(count: int, length: int, seed: int) -> Iterator[list[int]]:
+    """Where the blocks of each draw begin; the same for the same number of places."""
+    draw = random.Random(seed)  # noqa: S311 - nothing is kept secret by it
+    for _ in range(DRAWS):
+        yield draw.choices(range(count), k=-(-count // length))
 
 
 def _block_sums(numbers: Sequence[int], length: int) -> list[int]:

@@ -1,26 +1,35 @@
-"""`replay --sweep`: read the grid, have its points replayed, rank its policies, keep the table."""
+"""`replay --sweep` and `replay --compare`: have the points replayed, rank policies or set them side by side,
+keep the table.
+"""
 
 import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from commands.output.json_keys import schema_of
 from commands.output.run_json import failure_json, json_line
 from commands.output.words import DONE, REFUSED, ConfigError, say, span
 from commands.report.output_files import unwritable
 from commands.screen.terminal import CLEAR_LINE
+from commands.sweep.compared_results import comparison_cells, comparison_lines
+from commands.sweep.comparison import compare_file, compared_points
 from commands.sweep.grid import grid_of, points_of
+from commands.sweep.paired import comparisons
 from commands.sweep.point import PointResult, SweepPoint
 from commands.sweep.ranking import ranking
 from commands.sweep.results import parquet_of, point_cells, policy_cells, table_lines
 from commands.sweep.workers import on_dask, on_this_machine
+from messages.units import Bps
 from runtime.clock import stopwatch_ns
 from runtime.files import replace_file
 
 JOBS_MAX = 1_024
+Told = tuple[list[str], dict[str, Any]]
+"""Lines for people, and keys of `sweep` for programs."""
 
 
 def main(typed: argparse.Namespace) -> int:
@@ -29,12 +38,12 @@ def main(typed: argparse.Namespace) -> int:
     """
     jobs = _jobs(typed.jobs)
     out = _checked_out(typed.out)
-    points = points_of(grid_of(Path(typed.sweep)), typed)
+    points, told = _asked(typed)
     began_ns = stopwatch_ns()
     with on_dask(points, typed.dask) if typed.dask else on_this_machine(points, jobs) as coming:
         results = _collected(points, coming, began_ns, quiet=typed.quiet)
     gc.collect()  # the pool's semaphores, before the process ends without its finalizers
-    policies = ranking(results)
+    lines, facts = told(results)
     if out is not None:
         try:
             replace_file(out, parquet_of(results), sync="none")
@@ -42,25 +51,46 @@ def main(typed: argparse.Namespace) -> int:
             raise unwritable(out, error) from error
     output = sys.stderr if typed.json else sys.stdout
     kept = f", in {out}" if out is not None else ""
-    say(output, [*table_lines(policies), f"{len(results)} points{kept}"])
+    say(output, [*lines, f"{len(results)} points{kept}"])
     say(sys.stderr, f"{len(points)} points in {span((stopwatch_ns() - began_ns) // 10**6)}")
     bad = [result for result in results if result.exit_code != DONE]
     for result in bad[:3]:
         say(sys.stderr, f"point {result.number} ({result.market}, seed {result.seed}): {result.why}")
     code = REFUSED if bad else DONE
     if typed.json:
-        facts = failure_json(None, "replay") | {
+        whole = failure_json(None, "replay") | {
             "schema": schema_of("replay"),
             "ok": not bad,
             "exit_code": code,
             "ended_by": "done",
-            "sweep": {
-                "points": [point_cells(result) for result in results],
-                "policies": [policy_cells(each) for each in policies],
-            },
+            "sweep": {"points": [point_cells(result) for result in results], **facts},
         }
-        say(sys.stdout, json_line(facts))
+        say(sys.stdout, json_line(whole))
     return code
+
+
+def _asked(typed: argparse.Namespace) -> tuple[list[SweepPoint], Callable[[list[PointResult]], Told]]:
+    """What is to be replayed, and how what came of it is told. Raises `ConfigError`."""
+    if typed.compare is None:
+        return points_of(grid_of(Path(typed.sweep)), typed), _ranked
+    if typed.sweep is not None:
+        message = "--compare: a sweep has a grid of its own"
+        raise ConfigError("BAD_OPTION", "--compare", message, "leave one of the two out")
+    points = compared_points(compare_file(typed.compare), typed)
+    limit = points[0].loaded.settings.max_imbalance
+    return points, lambda results: _compared(results, limit)
+
+
+def _ranked(results: list[PointResult]) -> Told:
+    policies = ranking(results)
+    return table_lines(policies), {"policies": [policy_cells(each) for each in policies]}
+
+
+def _compared(results: list[PointResult], limit: Bps) -> Told:
+    found = comparisons(results, limit)
+    return comparison_lines(found, results[0].seed, limit), {
+        "comparisons": [comparison_cells(each) for each in found]
+    }
 
 
 def _collected(

@@ -54,17 +54,23 @@ def grid_of(path: Path) -> Grid:
 def _flat(content: dict[str, Any]) -> dict[str, Any]:
     """`[grid.limits] max_gross = [...]` and `"limits.max_gross" = [...]` mean the same key."""
     grid = content.get("grid")
-    return content | {"grid": dict(_leaves(grid))} if isinstance(grid, dict) else content
+    return content | {"grid": dict(_lists(flattened(grid)))} if isinstance(grid, dict) else content
 
 
-def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flattened(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys with dots, and their values."""
     for name, value in table.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{above}{name}.")
-        elif isinstance(value, list):
-            yield f"{above}{name}", value
+            yield from flattened(value, f"{above}{name}.")
         else:
-            raise ValueError(f"{above}{name}: {value!r} is no list of values to try")
+            yield f"{above}{name}", value
+
+
+def _lists(leaves: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+    for name, value in leaves:
+        if not isinstance(value, list):
+            raise ValueError(f"{name}: {value!r} is no list of values to try")
+        yield name, value
 
 
 def points_of(grid: Grid, typed: argparse.Namespace) -> list[SweepPoint]:
@@ -83,27 +89,39 @@ def points_of(grid: Grid, typed: argparse.Namespace) -> list[SweepPoint]:
     if count > POINTS_MAX:
         raise _bad(path, f"{count:,} points are more than {POINTS_MAX:,}")
     combinations = product(policies, markets, grid.seeds)
-    return [
-        _point(number, {key: _text(value) for key, value in policy.items()}, market, seed, typed)
-        for number, (policy, market, seed) in enumerate(combinations, 1)
-    ]
+    points = []
+    for number, (policy, market, seed) in enumerate(combinations, 1):
+        values = {key: value_text(value) for key, value in policy.items()}
+        seeded = copy.copy(typed)
+        seeded.seed = str(seed)
+        points.append(point_of(number, values, values, market, seeded, {}))
+    return points
 
 
-def _point(
-    number: int, policy: dict[str, str], market: tuple[str, str], seed: int, typed: argparse.Namespace
+def point_of(
+    number: int,
+    policy: Mapping[str, str],
+    values: Mapping[str, str],
+    market: tuple[str, str],
+    typed: argparse.Namespace,
+    venue: Mapping[str, Any],
 ) -> SweepPoint:
+    """One point. `policy`: what the table says of it. `values`: keys of the configuration. `venue`: options
+    of the exchange. Raises `ConfigError` for what can be found before it is replayed.
+    """
     here = copy.copy(typed)
     flag, spec = market
     here.market, here.bars = ("synthetic", spec) if flag == "--bars" else (spec, None)
-    here.seed, here.json, here.quiet = str(seed), False, True
-    here.overrides = {key: text for key, text in typed.overrides.items() if key != "files.logs"} | policy
+    here.json, here.quiet = False, True
+    kept = {key: text for key, text in typed.overrides.items() if key != "files.logs"}
+    here.overrides = kept | dict(values)
     config = Path(typed.config) if typed.config is not None else None
     loaded = effective.load(config, os.environ, here.overrides, defaults_of(here))
-    options_of(here, loaded)
-    return SweepPoint(number, policy, spec, seed, here, loaded)
+    seed = options_of(here, loaded).run.seed
+    return SweepPoint(number, policy, spec, seed, here, loaded, venue)
 
 
-def _text(value: str | float | bool) -> str:
+def value_text(value: str | float | bool) -> str:
     """As it would be typed at `--set`."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -3,16 +3,20 @@
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from commands.config.effective import Loaded
 from commands.output.ending import code_of
 from commands.output.words import Problem
-from commands.replay.options import options_of
+from commands.replay.options import ReplayOptions, options_of
 from commands.replay.progress import ReplayProgress
 from commands.replay.replaying import replay
+from commands.report.cycle_row import CycleRow, RowEnding
 from commands.report.history import history_of
+from commands.report.policy_figures import execution_cost
+from messages.units import Bps
 from runtime.specs import told
 
 
@@ -29,6 +33,53 @@ class SweepPoint(msgspec.Struct, frozen=True):
     seed: int
     typed: argparse.Namespace
     loaded: Loaded
+    venue: Mapping[str, Any] = {}
+    """Options of the simulated exchange (`VenueOptions`), beside those of its faults."""
+
+
+class PointCycle(msgspec.Struct, frozen=True):
+    """What a comparison needs of one cycle. USD x18; costs > 0 = paid."""
+
+    began_ns: int
+    """Since the market's start."""
+    ending: RowEnding
+    entered: bool
+    traded: int
+    cost: int
+    """`policy_figures.EXECUTION_COST`."""
+    lost: int
+    """Everything."""
+    wanted: int
+    shortfall: int
+    rest_wanted: int
+    rest_filled: int
+    unhedged_usd_s: int
+    filled: Bps | None
+    orders: int
+    cancels: int
+    hedged_ms: tuple[int, ...]
+
+    @classmethod
+    def of(cls, row: CycleRow, began_ns: int) -> "PointCycle":
+        """`began_ns`: the market's start."""
+        done = row.execution
+        return cls(
+            began_ns=row.began_ns - began_ns,
+            ending=row.ending,
+            entered=row.entered,
+            traded=row.traded,
+            cost=execution_cost(row),
+            lost=-row.net,
+            wanted=done.wanted,
+            shortfall=done.shortfall,
+            rest_wanted=done.rest_wanted,
+            rest_filled=done.rest_filled,
+            unhedged_usd_s=row.unhedged_usd_s,
+            filled=row.filled,
+            orders=row.orders,
+            cancels=done.cancels,
+            hedged_ms=done.hedged_ms,
+        )
 
 
 class PointResult(msgspec.Struct, frozen=True):
@@ -51,6 +102,9 @@ class PointResult(msgspec.Struct, frozen=True):
     """Fees, spread and slippage; > 0 = paid."""
     nets: tuple[int, ...] = ()
     """Trading results; > 0 = gained."""
+    cycles: tuple[PointCycle, ...] = ()
+    """All of them, where the point is one of a comparison."""
+    replayed_ms: int = 0
     last_row: str = ""
     """Number and hash of the ledger's last row: the same point always has the same."""
 
@@ -59,9 +113,11 @@ def run_point(point: SweepPoint) -> PointResult:
     """Replay it. Never raises: a point that fails is one row of the table, and costs no other one."""
     blank = PointResult(point.number, point.policy, point.market, point.seed)
     found: list[PointResult] = []
+    all_rows: list[CycleRow] = []
 
     def look(ledger: Path) -> None:
-        rows = [row for row in history_of(ledger).cycles if row.traded]
+        all_rows.extend(history_of(ledger).cycles)
+        rows = [row for row in all_rows if row.traded]
         found.append(
             msgspec.structs.replace(
                 blank,
@@ -72,7 +128,7 @@ def run_point(point: SweepPoint) -> PointResult:
         )
 
     try:
-        options = options_of(point.typed, point.loaded)
+        options = _at_venue(options_of(point.typed, point.loaded), point.venue)
         replayed = replay(options, ReplayProgress(options.market), look)
     except Problem as problem:
         return msgspec.structs.replace(blank, why=problem.sentence)
@@ -88,5 +144,12 @@ def run_point(point: SweepPoint) -> PointResult:
         completed=totals.completed,
         failed=totals.failed,
         skipped=totals.skipped,
+        cycles=tuple(PointCycle.of(row, replayed.began_ns) for row in all_rows) if point.venue else (),
+        replayed_ms=report.elapsed_ms,
         last_row=replayed.last_row,
     )
+
+
+def _at_venue(options: ReplayOptions, venue: Mapping[str, Any]) -> ReplayOptions:
+    there = msgspec.structs.replace(options.faults.venue, **venue)
+    return msgspec.structs.replace(options, faults=msgspec.structs.replace(options.faults, venue=there))

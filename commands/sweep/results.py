@@ -71,13 +71,14 @@ def policy_cells(ranked: RankedPolicy) -> dict[str, Any]:
         "cycles": ranked.cycles,
         "traded_usd": ranked.traded.text(),
         "net_usd": ranked.net.text(),
-        "cost_per_million_usd": _estimate(ranked.all_in),
-        "trading_cost_per_million_usd": _estimate(ranked.trading),
+        "cost_per_million_usd": estimate_cells(ranked.all_in),
+        "trading_cost_per_million_usd": estimate_cells(ranked.trading),
         "apart_from_first": ranked.apart,
     }
 
 
-def _estimate(each: Estimate) -> dict[str, str | None]:
+def estimate_cells(each: Estimate) -> dict[str, str | None]:
+    """One estimate of the object."""
     names = ("value", "error", "low", "high")
     return {name: None if (value := getattr(each, name)) is None else Quote(value).text() for name in names}
 
@@ -94,18 +95,24 @@ def table_lines(policies: Sequence[RankedPolicy]) -> list[str]:
                 *each.policy.values(),
                 str(each.cycles),
                 fixed(each.traded, 0),
-                _words(each.all_in),
-                _words(each.trading),
+                error_words(each.all_in),
+                error_words(each.trading),
                 remark,
             ]
         )
+    more = [f"and {len(policies) - SHOWN} more"] if len(policies) > SHOWN else []
+    return [*in_columns(rows), *more]
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines whose cells stand below each other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    more = [f"and {len(policies) - SHOWN} more"] if len(policies) > SHOWN else []
-    return [*(line.rstrip() for line in lines), *more]
+    return [line.rstrip() for line in lines]
 
 
-def _words(each: Estimate) -> str:
+def error_words(each: Estimate) -> str:
+    """`371.56 ± 5.48`; `-` where there is no figure."""
     if each.value is None:
         return "-"
     error = "" if each.error is None else f" ± {fixed(Quote(each.error), 2)}"

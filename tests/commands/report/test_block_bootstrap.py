@@ -7,7 +7,14 @@ from math import isqrt
 
 import pytest
 
-from commands.report.block_bootstrap import CYCLES_LEAST, Estimate, block_length, ratios
+from commands.report.block_bootstrap import (
+    CYCLES_LEAST,
+    Estimate,
+    SumBySum,
+    block_length,
+    paired_difference,
+    ratios,
+)
 
 
 def test_the_value_is_the_ratio_of_the_sums_and_not_the_mean_of_ratios() -> None:
@@ -77,3 +84,47 @@ def test_parts_and_their_sum_are_drawn_together() -> None:
     found = ratios({"gained": gained, "lost": lost, "both": both}, [10] * 100, 10**6)
     assert (found["gained"].error or 0) > 0
     assert found["both"].error == 0
+
+
+# -- two that saw the same market ----------------------------------------------------------------------------
+
+
+def test_what_the_market_did_to_both_alike_is_no_error_of_their_difference() -> None:
+    chance = random.Random(6)
+    market = [chance.randrange(100_000) for _ in range(60)]
+    dear = SumBySum([each + 500 for each in market], [10] * 60)
+    cheap = SumBySum(market, [10] * 60)
+    assert paired_difference(dear, cheap, 100) == Estimate(5_000, 0, 5_000, 5_000)
+    assert (ratios({"a": market}, [10] * 60, 100)["a"].error or 0) > 10_000
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_for_independent_places_its_error_is_the_textbooks_of_differences(seed: int) -> None:
+    """sd of the differences / sqrt(n), within a fifth. Repeat one: pytest
+    tests/commands/report/test_block_bootstrap.py -k "of_differences and SEED".
+    """
+    chance, count, scale = random.Random(seed), 400, 1_000
+    market = [chance.randrange(1_000_000) for _ in range(count)]
+    own = [chance.randrange(100_000) for _ in range(count)]
+    mean = sum(own) // count
+    textbook = isqrt(sum((each - mean) ** 2 for each in own) // count * scale**2 // count)
+    both = [left + right for left, right in zip(market, own, strict=True)]
+    found = paired_difference(SumBySum(both, [1] * count), SumBySum(market, [1] * count), scale)
+    assert found.error is not None
+    assert abs(found.error - textbook) < textbook // 5, f"seed {seed}"
+
+
+def test_a_difference_of_ratios_is_not_the_ratio_of_differences() -> None:
+    found = paired_difference(SumBySum([30, 30], [10, 90]), SumBySum([10, 10], [5, 5]), 100)
+    assert found == Estimate(60 - 200)
+    many = paired_difference(SumBySum([30] * 20, [10, 90] * 10), SumBySum([10] * 20, [5] * 20), 100)
+    assert many.value == 60 - 200
+
+
+def test_without_volume_on_one_side_there_is_no_difference() -> None:
+    assert paired_difference(SumBySum([1] * 9, [1] * 9), SumBySum([0] * 9, [0] * 9), 100) == Estimate(None)
+
+
+def test_both_sides_need_the_same_places() -> None:
+    with pytest.raises(ValueError, match="at every place"):
+        paired_difference(SumBySum([1], [1]), SumBySum([1, 2], [1, 2]), 1)

@@ -66,6 +66,43 @@ def test_a_point_of_a_sweep_is_the_replay_of_its_own(tmp_path: Path) -> None:
     assert Decimal(row["net_usd"]) == Decimal(alone["pnl_usd"])
 
 
+def told_by_compare(folder: Path) -> bytes:
+    text = 'targets = ["500 USD"]\none_trade_in = [1]\n'
+    text += '[policies.long]\nhold = "2 s"\n[policies.short]\nhold = "1 s"\n'
+    (folder / "policies.toml").write_text(text)
+    words = ("replay", "--compare", "policies.toml", "--market", "synthetic", "--cycles", "3", "--json")
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "supervisor.py"), *words, "--jobs", "2"],
+        cwd=folder,
+        capture_output=True,
+        timeout=300,
+        check=True,
+        env=os.environ | {"XDG_STATE_HOME": str(folder / "state")},
+    )
+    return ran.stdout
+
+
+def test_a_comparison_sets_policies_side_by_side_and_a_second_one_says_the_same(tmp_path: Path) -> None:
+    once = told_by_compare(tmp_path)
+    sweep = json.loads(once.splitlines()[-1])["sweep"]
+    worlds = [(each["target"], each["fills"], each["one_trade_in"]) for each in sweep["comparisons"]]
+    assert worlds == [("500 USD", "through", 1), ("500 USD", "prints", 1)]
+    for world in sweep["comparisons"]:
+        long, short = world["policies"]
+        assert (long["policy"], short["policy"], long["differences"]) == ("long", "short", {})
+        dear, cheap = (Decimal(each["cost_per_million_usd"]["value"]) for each in (short, long))
+        assert abs(Decimal(short["differences"]["cost"]["value"]) - (dear - cheap)) <= Decimal("1e-15")
+        assert [each["completed"] for each in world["policies"]] == [3, 3]
+    # nothing rests here, so that what fills such orders changes nothing
+    assert len({row["last_row"] for row in sweep["points"]}) == 2
+    assert told_by_compare(tmp_path) == once
+
+
+def test_a_comparison_is_no_sweep(tmp_path: Path) -> None:
+    code, told = swept(tmp_path, "--compare")
+    assert (code, told["error"]["key"]) == (2, "--compare")
+
+
 def test_a_point_that_does_not_end_well_is_a_row_and_exit_code_3(tmp_path: Path) -> None:
     """Nothing can be entered at a spread of a hundredth of a basis point."""
     words = ("--cycles", "1", "--max-wait", "2 s", "--set", "max_spread=0.01 bps", "--jobs", "2")
