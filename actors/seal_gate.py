@@ -29,9 +29,7 @@ GUARD_WAIT_S = 180.0
 process died.
 """
 HEDGES = 4
-"""Orders for which the rate limits must have room beside an order that rests: what it trades is hedged in
-pieces, and it may be cancelled.
-"""
+"""For so many more orders the rate limits must have room beside one that rests: its fills come in pieces."""
 OBSTRUCTED_S = 1.0
 """How long a proposal that was not sealed counts as what is waited for: it comes again four times a
 second.
@@ -98,6 +96,7 @@ class SealGate:
         # A repair orders one leg, so one order may come to be in doubt; unhedged exposure must not wait for
         # room that a pair would need.
         legs = (plan.eth.amount != 0) + (plan.sol.amount != 0)
+        quotes = plan.purpose == "quote"
         legs_ready = self._channels.legs_idle and self._tree.legs_up()
         free = phase == "idle" and legs_ready
         return Proposal(
@@ -118,7 +117,7 @@ class SealGate:
             aborts=self._aborts,
             now_s=trio.current_time(),
             rate_limited=self._world.venue.rate_obstacle(
-                2 + (HEDGES if plan.purpose == "quote" else 0), len(settings.flatten_steps), legs
+                1 + HEDGES if quotes else 2, len(settings.flatten_steps), legs, rests=int(quotes)
             )
             if plan.increases
             else "",

@@ -18,7 +18,7 @@ from commands.checks.volatility import UNLIKE, volatility
 from commands.open_state.decision import RefusedWhileOpen, decide, starts_by_itself, trusted
 from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.readings import venue_said
-from commands.setup.worst_case import must_be_accepted, stated
+from commands.setup.worst_case import left_by_a_kill, must_be_accepted, stated
 from messages.units import Quote
 from runtime.observe import Notes, Observe
 
@@ -71,6 +71,8 @@ async def preflight(known: AnsweredVenue, accepted: Quote | None, observe: Obser
         if known.access.name == "mainnet":
             must_be_accepted(worst, accepted)
         note("info", worst.text())
+        if left := left_by_a_kill(known.settings, worst):
+            note("info" if known.settings.guard.enabled else "warning", left)
     for gate in GATES:
         found = await gate(known)
         if found.state == "fail":

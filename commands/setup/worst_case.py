@@ -21,6 +21,7 @@ from commands.output.words import COMMAND, ConfigError, iso_micros
 from commands.setup.drill_results import Maxima, maxima_of
 from messages.amounts import fixed, grouped, usd_up
 from messages.settings import Settings
+from messages.sizing import REST_MAX_MS
 from messages.units import ONE, Ms, Quote, legs_of
 from venue.protocol import PairTerms
 
@@ -119,6 +120,19 @@ def worst_case(settings: Settings, rules: PairTerms, drilled: Maxima | None = No
         lost_leg=Quote(leg * settings.flatten_steps[-1] // BASIS),
         drift=Quote(leg * settings.limits.max_marked_imbalance // BASIS),
         drilled=drilled,
+    )
+
+
+def left_by_a_kill(settings: Settings, worst: WorstCase) -> str:
+    """What a kill may leave where orders rest and no guard closes it: how much, and until when it may come to
+    be; "" where no order rests.
+    """
+    if not settings.execution.rests:
+        return ""
+    trades_s = (settings.recv_time + REST_MAX_MS) / 1000
+    return (
+        f"orders rest: of a kill without a guard, one leg of at most {usd_up(worst.leg)} USD may be left"
+        f" unhedged; it may trade for {trades_s:g} s after the kill, and the next start closes it"
     )
 
 

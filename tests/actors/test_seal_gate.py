@@ -20,7 +20,7 @@ class GateDesk:
     """A `SealGate` at a venue that counts the orders it is asked room for, while an ETH order rests."""
 
     def __init__(self) -> None:
-        self.room_for: list[int] = []
+        self.room_for: list[tuple[int, int]] = []
         channels = Channels(halted=False, rules=msgspec.structs.replace(RULES, read_ms=Ms(START_MS)))
         channels.held.put(held(phase="working", working=(resting_bid(),)))
         venue = SimpleNamespace(rate_obstacle=self._obstacle, unconnected=frozenset)
@@ -41,8 +41,8 @@ class GateDesk:
         endings = RunEnding(world, channels)
         self.gate = SealGate(world, channels, tree, endings, recovery, lambda: ("", 0.0))
 
-    def _obstacle(self, orders: int, _steps: int, _legs: int = 2) -> str:
-        self.room_for.append(orders)
+    def _obstacle(self, orders: int, _steps: int, _legs: int = 2, *, rests: int = 0) -> str:
+        self.room_for.append((orders, rests))
         return ""
 
 
@@ -66,4 +66,4 @@ async def test_room_for_its_hedges_is_asked_for_before_an_order_rests(
     quoting = fake_plan(purpose="quote", quote=terms, eth=eth, sol=leg_order(8, "0", "115.7"))
     desk.gate.denial(quoting, "idle")
     desk.gate.denial(hedging_plan(), "idle")
-    assert desk.room_for == [2 + HEDGES, 2]
+    assert desk.room_for == [(1 + HEDGES, 1), (2, 0)]

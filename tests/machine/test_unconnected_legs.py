@@ -19,10 +19,11 @@ from actors.leg_connections import LegConnections
 from actors.risk import may_enter
 from actors.tree import World
 from messages.execution import Outcome
-from messages.lifecycle import Alarm, Denial, Denied, Halted, Held, HeldLeg, Note, Waiting
+from messages.lifecycle import Alarm, Denial, Denied, Halted, Held, HeldLeg, Legging, Note, Waiting
 from messages.sizing import Abort, Declined, Place, Sealed, SizingPlan
-from messages.units import Base, Ms
+from messages.units import ONE, Base, Ms, Quote
 from runtime.specs import Restarting
+from tests.actors.fakes import held
 from tests.machine.bench import Bench, bench
 from tests.machine.test_killed import HUNDRED
 from tests.venue.nado.test_broken_wires import sends
@@ -242,6 +243,15 @@ def test_connections_that_come_and_go_at_once_do_not_begin_the_ten_seconds_anew(
     assert watch.overdue(held_legs("uneven"), 30.0) == watch.overdue(held_legs("uneven"), 31.0) == ""
     gone.add("eth_leg")
     assert watch.overdue(held_legs("uneven"), 32.0) == "", "it had been back for a second"
+
+
+def test_what_an_order_that_rests_has_traded_waits_no_longer_for_a_connection_than_a_lone_leg() -> None:
+    world = cast("World", SimpleNamespace(venue=SimpleNamespace(unconnected=lambda: frozenset({"sol_leg"}))))
+    watch, resting = LegConnections(world), held(phase="working")
+    assert watch.overdue(resting, 0.0) == watch.overdue(resting, 20.0) == "", "nothing has traded"
+    traded = msgspec.structs.replace(resting, legging=Legging(naked=Quote(100 * ONE)))
+    assert watch.overdue(traded, 21.0) == ""
+    assert "sol_leg without a connection for 10 s" in watch.overdue(traded, 31.0)
 
 
 @pytest.mark.long

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from commands.output.words import ConfigError
-from commands.setup.worst_case import must_be_accepted, worst_case
+from commands.setup.worst_case import left_by_a_kill, must_be_accepted, worst_case
+from messages.execution_settings import Execution
 from messages.settings import Settings, WhenUnbalanced
-from messages.units import ONE, Quote, Rate
+from messages.units import ONE, Ms, Quote, Rate
 from tests.actors.fakes import RULES
 
 
@@ -60,3 +61,15 @@ def test_less_than_the_worst_case_is_refused_with_what_to_type(accepted: Quote |
 def test_cents_are_rounded_up() -> None:
     larger = msgspec.structs.replace(Settings(), target=Quote.of("1000.01"))
     assert "worst case 74.41 USD" in worst_case(larger, RULES).text()
+
+
+@pytest.mark.parametrize("execution", [Execution(entry="maker-taker"), Execution(exit="lean")], ids=str)
+def test_what_a_kill_may_leave_is_told_where_orders_rest(execution: Execution) -> None:
+    settings = Settings(execution=execution, recv_time=Ms(3_000))
+    said = left_by_a_kill(settings, worst_case(settings, RULES))
+    assert "one leg of at most 1200.00 USD" in said
+    assert "for 18 s after the kill" in said
+
+
+def test_where_nothing_rests_nothing_is_told_of_it() -> None:
+    assert left_by_a_kill(Settings(), worst_case(Settings(), RULES)) == ""
