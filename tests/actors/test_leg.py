@@ -9,7 +9,7 @@ from actors.leg import LegState, Tools, on_place, on_sealed
 from messages.execution import Outcome
 from messages.lifecycle import Denial
 from messages.settings import Limits, Settings
-from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed
+from messages.sizing import Abort, Declined, LegOrder, Place, QuoteTerms, Ready, Sealed
 from messages.units import ONE, Base, Ms, Price, Quote
 from messages.wire import digest
 from runtime.mailbox import Mailbox
@@ -134,8 +134,15 @@ FIELDS = (
     "hedge_ratio",
     "eth_funding",
     "sol_funding",
+    "quote",
 )
-OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg_order(8, "-1.1", "115.75")}
+TERMS = QuoteTerms("eth", True, Base(ONE), Base(-ONE), Price(ONE), Ms(9_000), Ms(1))
+OTHER = {
+    "purpose": "repair",
+    "eth": leg_order(4, "0.043", "2759.6"),
+    "sol": leg_order(8, "-1.1", "115.75"),
+    "quote": TERMS,
+}
 
 
 def test_the_fields_tampered_with_below_are_all_the_fields_there_are() -> None:
