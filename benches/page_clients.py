@@ -55,6 +55,8 @@ class Round(NamedTuple):
     looked_at: list[float]
     told: int
     """Bytes that the browsers were told."""
+    missed: tuple[int, int] = (0, 0)
+    """Times in each of the two blocks that an entry was possible and none was sent: they have no tick."""
 
 
 def measure(asked: Asked) -> Taken:
@@ -101,7 +103,7 @@ def _round(number: int, entries: int) -> Round:
             found[name] = evenkeel(Contestant(), entries, page=folder)
             told = _told(folder)
     without, looked_at = ([entry.tick_us for entry in found[name].entries] for name in (WITHOUT, WITH))
-    return Round(without, looked_at, told)
+    return Round(without, looked_at, told, (found[WITHOUT].missed, found[WITH].missed))
 
 
 @contextmanager
@@ -138,6 +140,11 @@ def _figures(rounds: Sequence[Round]) -> Taken:
     taken.notes.append(
         "the run and its watcher on one core; exchange and browsers, which are other machines, on another"
     )
+    for name, missed in zip(
+        (WITHOUT, WITH), zip(*(each.missed for each in rounds), strict=True), strict=True
+    ):
+        if any(missed):
+            taken.notes.append(f"{name}: {sum(missed)} times nothing was sent while an entry was possible")
     told = sorted(each.told for each in rounds)
     taken.notes.append(f"bytes that the browsers were told in a block: {told[0]:,} to {told[-1]:,}")
     return taken

@@ -112,6 +112,14 @@ def test_a_first_block_that_fails_is_no_figure() -> None:
         taken_of(BlockFailed("exit code 1"))
 
 
+def test_entries_that_never_came_are_said() -> None:
+    """A run that is held up so long that it enters nothing has no slow tick to show for it."""
+    notes = taken_of(ROUND, ROUND._replace(missed=(0, 2)), ROUND._replace(missed=(0, 1))).notes
+    assert [note for note in notes if "nothing was sent" in note] == [
+        "50 browsers look, one never reads: 3 times nothing was sent while an entry was possible"
+    ]
+
+
 def test_few_rounds_give_no_verdict() -> None:
     assert "too few rounds for a verdict" in taken_of(*[ROUND] * (ROUNDS_TELL - 1)).notes[0]
     assert taken_of(*[ROUND] * ROUNDS_TELL).notes[0].endswith(": NOT below 1.10")
