@@ -31,7 +31,7 @@ class Aborts:
         self.placed()
 
     def sealed(self, purpose: Purpose) -> None:
-        """The next abort is of a plan for this."""
+        """The next abort is of a plan that is judged as this (`SizingPlan.judged_as`)."""
         self._enters = purpose == "enter"
 
     def aborted(self, abort: Abort, now_s: float) -> None:
@@ -47,7 +47,9 @@ class Aborts:
         self._streaks = {True: Streak(ENTERING, self._rng), False: Streak(CLOSING, self._rng)}
 
     def denial(self, purpose: Purpose, now_s: float) -> Denial | None:
-        """Why a plan may not be sealed yet at Trio's time `now_s`; the same until the next abort."""
+        """Why a plan that is judged as this may not be sealed yet at Trio's time `now_s`; the same until the
+        next abort.
+        """
         if now_s >= self._until_s[purpose == "enter"]:
             return None
         code = "ABORTED" if self._count >= REPEATED else "NOT_SEALED"

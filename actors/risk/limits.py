@@ -14,6 +14,8 @@ below 1, short ones above; products do not net. So entering takes from the healt
 - weight| and the fees, and what both legs take together is more than either alone takes.
 """
 
+import msgspec
+
 from messages.amounts import rate_percent, usd
 from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
@@ -29,7 +31,10 @@ JUDGED_FROM = 10
 
 
 def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settings) -> Denial | None:
-    """Why this entry is too large, for the limits or for the account; None when it is not."""
+    """Why this entry is too large, for the limits or for the account; None when it is not. Of a quote the
+    whole pair counts that its fills may lead to.
+    """
+    plan = with_hedge(plan)
     gross = Quote(notional(plan.eth.limit, plan.eth.amount) + notional(plan.sol.limit, plan.sol.amount))
     if gross > settings.limits.max_gross:
         return Denial(
@@ -50,6 +55,18 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
         f"a move of {rate_percent(move)} % of one leg would liquidate, limits.min_liquidation_move ="
         f" {rate_percent(least)} %: deposit more, or use a smaller --target",
     )
+
+
+def with_hedge(plan: SizingPlan) -> SizingPlan:
+    """A quote that enters with the order, at its worst price, that hedges all of it; any other plan as it
+    is.
+    """
+    quote = plan.quote
+    if quote is None or not plan.enters:
+        return plan
+    order = plan.leg(quote.other)
+    order = msgspec.structs.replace(order, amount=quote.whole(quote.other), limit=quote.worst)
+    return msgspec.structs.replace(plan, **{quote.other: order})
 
 
 def margin_needed(plan: SizingPlan, rules: PairTerms, settings: Settings) -> Quote:

@@ -31,7 +31,7 @@ from actors.risk.gates import (
     venue_denial,
 )
 from actors.risk.goals import goal_denial
-from actors.risk.limits import plan_denial, run_over
+from actors.risk.limits import plan_denial, run_over, with_hedge
 from actors.risk.objections import (
     Ballot,
     digest_denial,
@@ -144,7 +144,13 @@ def turn_denial(outlook: Outlook) -> Denial | None:
     held, settings = outlook.held, outlook.settings
     if goal := goal_denial(settings, held, outlook.now_ms):
         return Denial(NOT_SEALED, goal.detail)
-    if held.last_change_ms and outlook.now_ms < held.last_change_ms + pause_of(settings, held, outlook.seed):
+    # A quote may follow another one of its cycle, of which nothing has traded, at once.
+    requotes = held.enters > 0 and held.last_purpose == "quote"
+    if (
+        not requotes
+        and held.last_change_ms
+        and outlook.now_ms < held.last_change_ms + pause_of(settings, held, outlook.seed)
+    ):
         return Denial(NOT_SEALED, "the pause after the last cycle is not over")
     return None
 
@@ -461,7 +467,7 @@ SEAL: EntryStage[Proposal] = EntryStage(
         Condition(
             "the plans before it were not aborted moments ago",
             (NOT_SEALED, "ABORTED"),
-            lambda proposal: proposal.aborts.denial(proposal.plan.purpose, proposal.now_s),
+            lambda proposal: proposal.aborts.denial(proposal.plan.judged_as, proposal.now_s),
             "Each abort costs rows and changes nothing; named ABORTED from the third in a row on.",
             "alarm",
             every_plan=True,
@@ -583,10 +589,13 @@ class LegBallot(msgspec.Struct, frozen=True):
 
 
 def leg_notional_denial(ballot: LegBallot) -> Denial | None:
-    """Is this leg's opening order, at its limit, within `limits.max_leg_notional`?"""
-    order, limit = ballot.plan.leg(ballot.leg), ballot.settings.limits.max_leg_notional
+    """Is this leg's opening order, at its limit, within `limits.max_leg_notional`? Of a quote that enters its
+    hedge is asked about as well; one that closes makes nothing larger, though it is not reduce-only (2067).
+    """
+    closes = ballot.plan.quote is not None and not ballot.plan.quote.opens
+    order, limit = with_hedge(ballot.plan).leg(ballot.leg), ballot.settings.limits.max_leg_notional
     size = notional(order.limit, order.amount)
-    if not order.increases or size <= limit:
+    if closes or not order.increases or size <= limit:
         return None
     return Denial(
         "MAX_LEG_NOTIONAL", f"{size.text()} USD exceeds limits.max_leg_notional = {limit.text()} USD"

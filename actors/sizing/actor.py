@@ -128,8 +128,8 @@ def _proposed(plan: SizingPlan, sizer: Sizer, look: Look) -> str:
     """The purpose, and the rule by which a pair leaves or by which its side was chosen."""
     if not plan.because or look.quote is None:
         return plan.purpose
-    if plan.purpose == "enter":
-        side = sizer.side(look, look.quote, plan.cycle)
-        return f"enter, {side.rule}: {side.detail}"
+    if plan.enters:
+        side = sizer.side(look.held, look.quote, plan.cycle, look.now_ms)
+        return f"{plan.purpose}, {side.rule}: {side.detail}"
     rule = sizer.exit_rule(look, look.quote)
     return f"{plan.purpose}, {rule.text}" if rule else plan.purpose

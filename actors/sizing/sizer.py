@@ -7,14 +7,11 @@ step of now (`venue/closing.py`). What sizing remembers between steps is only ho
 everything else is the ledger's, so that a restart loses nothing.
 """
 
-from collections.abc import Sequence
-from functools import cached_property
-
 import msgspec
 
-from actors.risk.drawn_values import hold_of, target_of, with_drawn
+from actors.risk.drawn_values import hold_of, with_drawn
 from actors.risk.exits import exit_rule, exit_waits
-from actors.risk.funding import FUNDING_WAIT, Side, kept_for_funding, known_rate, side_for_funding, wait_words
+from actors.risk.funding import FUNDING_WAIT, Side, kept_for_funding, known_rate, wait_words
 from actors.risk.legging import over_budget
 from actors.risk.may_enter import (
     ACCOUNT,
@@ -27,31 +24,21 @@ from actors.risk.may_enter import (
     may_enter,
 )
 from actors.risk.triggers import EntryMoment
-from actors.sizing.attainability import Attainability, attainable
-from actors.sizing.last_cycle import cycle_price, last_target
-from actors.sizing.lattice import (
-    MINIMUM_PERCENT,
-    HedgeAccuracy,
-    Search,
-    SizingRequest,
-    TakenSide,
-    possible_near,
-)
 from actors.sizing.min_notional import topping_up
 from actors.sizing.plans import Intended, at_the_oracle, plan_of
+from actors.sizing.quote_hedging import Answer, ended, leaving, working
+from actors.sizing.quoting import QUOTE_WAITS, QuoteLook, Quoting, entry_quote, exit_quote, quotes_wait, seen
 from actors.sizing.repair import cheapest
+from actors.sizing.wanted_sizes import WantedSizes
 from messages.lifecycle import Denial, Directive, Held, Waiting
 from messages.market import PairQuote
-from messages.settings import Settings
-from messages.sizing import RESTORES, TOP_UPS, Leg, Purpose, SizingPlan, Skipped, Verdict
-from messages.units import ONE, Base, Bps, Ms, Price, Quote, legs_of, notional
-from venue.closing import Closing, closing, hedged, liquidation_near
-from venue.protocol import UNTRADABLE, VenueRules
+from messages.sizing import RESTORES, TOP_UPS, Leg, Purpose, SizingPlan, Skipped
+from messages.units import Base, Bps, Ms, Price, notional
+from venue.closing import MINIMUM_PERCENT, Closing, closing, hedged, liquidation_near
+from venue.protocol import UNTRADABLE
 
 ENTRY_PATIENCE_MS = 5_000
 """How long an entry waits for the gates to open before the cycle is skipped."""
-NEAR = Bps(100 * ONE)
-"""How far prices may move for a target that cannot be entered at those of now to be worth waiting for."""
 ENTRY_TRIES = 3
 """Enter plans of one cycle of which neither leg traded, before the cycle is given up."""
 ANSWER_MS = 250
@@ -81,6 +68,7 @@ class Memory(msgspec.Struct, frozen=True):
     version: int = -1
     denial: Denial | None = None
     """What keeps it from entering just now; None: nothing, or there is nothing to enter."""
+    quoting: Quoting = Quoting()
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -94,40 +82,11 @@ class Look(msgspec.Struct, frozen=True):
     """Venue time of the last refusal that says that the venue's rules are not those we know."""
 
 
-Decision = SizingPlan | Skipped | None
+Decision = Answer | Skipped
 
 
-class Sizer(msgspec.Struct, frozen=True, dict=True):
-    """The pure step, for one configuration and one venue's rules. `dict` is for what follows from them and
-    is worked out once.
-    """
-
-    settings: Settings
-    rules: VenueRules
-    seed: int = 0
-    """Of the run: what is drawn for a cycle is drawn from it."""
-
-    @cached_property
-    def accuracy(self) -> HedgeAccuracy:
-        """What the settings ask of a pair, for every request of this configuration."""
-        settings = self.settings
-        return HedgeAccuracy(
-            settings.max_imbalance, settings.planning_margin, settings.max_deviation, settings.hedge_ratio
-        )
-
-    @cached_property
-    def request(self) -> SizingRequest:
-        """What the search is asked for the configured target. Raises `Incomplete`."""
-        return self._request(self.settings.target)
-
-    @cached_property
-    def _requests(self) -> dict[Quote, SizingRequest]:
-        """That of the cycle whose target is another one."""
-        return {}
-
-    def _request(self, target: Quote) -> SizingRequest:
-        terms = self.rules.terms()
-        return SizingRequest.of(target, (terms.eth.min_notional, terms.sol.min_notional), self.accuracy)
+class Sizer(WantedSizes, frozen=True, dict=True):
+    """The pure step, for one configuration and one venue's rules."""
 
     def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
         """At most one decision. The memory returned belongs to it."""
@@ -138,9 +97,37 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             return memory, None
         if look.quote is None:
             return self._blind(memory, look)
+        if self.settings.execution.rests or held.working:
+            return self._quoting(memory, look, look.quote)
         if held.phase == "flat":
             return self._flat(memory, look, look.quote)
         return self._proposed(memory, look, self._not_flat(look, look.quote))
+
+    def _quoting(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
+        """The same where orders rest, or may."""
+        held, at = look.held, self._quote_look(look, quote)
+        quoting, decision = seen(memory.quoting, at), None
+        if held.phase == "flat":
+            return self._flat(msgspec.structs.replace(memory, quoting=quoting), look, quote)
+        if held.phase == "working":
+            quoting, decision = working(quoting, at)
+        elif held.phase == "open":
+            leaves = self._open(look, quote)
+            quoting, decision = exit_quote(quoting, at, leaves) if leaves else (quoting, None)
+        else:
+            quoting, decision = ended(quoting, at, leave=look.directive.leave_now)
+            if decision is None:
+                decision = self._leave_on(look, quote) if leaving(held) else self._uneven(look, quote)
+        return self._proposed(msgspec.structs.replace(memory, quoting=quoting), look, decision)
+
+    def _leave_on(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        """What a quote that closed has left leaves like any pair, at once."""
+        rule = self.exit_rule(look, quote)
+        plan = self._close(look, quote, "exit", self.settings.max_slippage) if quote.venue_active else None
+        return msgspec.structs.replace(plan, because=rule.code if rule else "HOLD") if plan else None
+
+    def _quote_look(self, look: Look, quote: PairQuote) -> QuoteLook:
+        return QuoteLook(self.settings, self.rules, look.held, quote, look.now_ms)
 
     def _not_flat(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         return self._open(look, quote) if look.held.phase == "open" else self._uneven(look, quote)
@@ -149,7 +136,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         """No book has ever come. What is open may still be left: after a while the oracle's prices of the
         start serve instead.
         """
-        if look.held.phase == "flat":
+        if look.held.phase in {"flat", "working"}:
             return memory, None
         if not memory.waiting_since_ms:
             return msgspec.structs.replace(memory, waiting_since_ms=look.now_ms), None
@@ -157,14 +144,15 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             return memory, None
         quote = at_the_oracle(self.rules)
         decision = self._not_flat(look, quote) if quote is not None else None
-        return memory if decision is None else Memory(
-            memory.waiting_since_ms, look.now_ms, look.held.rows
-        ), decision
+        if decision is None:
+            return memory, None
+        told = msgspec.structs.replace(memory, proposed_ms=look.now_ms, version=look.held.rows, denial=None)
+        return told, decision
 
     def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
         if decision is None:
             return memory, None
-        return Memory(Ms(0), look.now_ms, look.held.rows), decision
+        return Memory(Ms(0), look.now_ms, look.held.rows, quoting=memory.quoting), decision
 
     # -- flat: enter, or say why not -------------------------------------------------------------------------
 
@@ -183,9 +171,11 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         awaited = self._awaited(look, quote)
         if awaited:
             return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=awaited), None
-        attempt = self._attempt(look, quote)
+        memory, attempt = self._attempted(memory, look, quote)
         if not isinstance(attempt, Denial):
             return self._proposed(memory, look, attempt)
+        if attempt.code == QUOTE_WAITS:
+            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=attempt), None
         since_ms = memory.waiting_since_ms or look.now_ms
         patient = look.now_ms < since_ms + ENTRY_PATIENCE_MS
         late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
@@ -198,7 +188,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         """
         sign = 1
         if self.settings.enter_when.funding_over is not None:
-            sign = self.side(look, quote, self._cycle(look.held)).sign
+            sign = self.side(look.held, quote, self._cycle(look.held), look.now_ms).sign
         return may_enter(TRIGGERS, EntryMoment(self.settings, quote, look.now_ms, sign))
 
     def barred(self, look: Look) -> Denial | None:
@@ -221,13 +211,33 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
     def _cycle(self, held: Held) -> int:
         return held.cycle if held.enters else held.cycle + 1
 
-    def _attempt(self, look: Look, quote: PairQuote) -> SizingPlan | Skipped | Denial:
-        cycle = self._cycle(look.held)
-        if look.held.enters >= ENTRY_TRIES:
-            return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
-        side = self.side(look, quote, cycle)
-        sign = side.sign
-        search = Search(self._wanted(look.held, quote, cycle, sign), *self.sides(quote, sign))
+    def _attempted(
+        self, memory: Memory, look: Look, quote: PairQuote
+    ) -> tuple[Memory, SizingPlan | Skipped | Denial]:
+        """An entry by which both legs take, or by a quote, as the configuration says."""
+        held, cycle, quoting = look.held, self._cycle(look.held), memory.quoting
+        if self.settings.execution.entry != "taker-taker":
+            side = self.side(held, quote, cycle, look.now_ms)
+            at, taking = (
+                self._quote_look(look, quote),
+                lambda priced: self._attempt(look, quote, side, priced),
+            )
+            quoting, attempt = entry_quote(quoting, at, cycle, side.sign, taking)
+            memory = msgspec.structs.replace(memory, quoting=quoting)
+            if attempt is not None:
+                return memory, attempt
+        if held.enters - (quoting.taking_from or 0) >= ENTRY_TRIES:
+            words = f"neither leg traded in {ENTRY_TRIES} attempts"
+            return memory, Skipped(cycle, "NOT_FILLED", words, None)
+        side = self.side(held, quote, cycle, look.now_ms)
+        return memory, self._attempt(look, quote, side, quote)
+
+    def _attempt(
+        self, look: Look, quote: PairQuote, side: Side, priced: PairQuote
+    ) -> SizingPlan | Skipped | Denial:
+        """The entry whose quantities are those that `priced`, the books as they are paid, come to."""
+        cycle, sign = self._cycle(look.held), side.sign
+        search = self.search(look.held, priced, cycle, sign)
         judged = search.judged()
         eth, sol = search.amounts(judged)
         # The gates before the verdict: a target that cannot be balanced in a book that is old or thin says
@@ -236,28 +246,12 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         if denial:
             return denial
         if not judged.met:
-            chosen = self.chosen(quote, sign, search.answer(judged))
+            chosen = self.chosen(priced, sign, search.answer(judged))
             if chosen is None:
-                advised = self.attainable(quote, self.signs(cycle)).verdict
+                advised = self.attainable(priced, self.signs(cycle)).verdict
                 return Skipped(cycle, "UNBALANCED", advised.reason, advised)
             eth, sol = chosen.eth, chosen.sol
         return self.entry(look, quote, cycle, (eth, sol), side)
-
-    def _wanted(self, held: Held, quote: PairQuote, cycle: int, sign: int) -> SizingRequest:
-        """What the search is asked for: this cycle's target, or what is left of a goal where that is less and
-        can be balanced; else the smallest target above it that can. Raises `Incomplete`.
-        """
-        whole = target_of(self.settings, self.seed, cycle)
-        left = last_target(whole, self.settings, held, self.rules, quote)
-        found = None if left is None else self.size(quote, sign, left).smallest_target
-        target = whole if found is None else min(found, whole)
-        if target == self.settings.target:
-            return self.request
-        # asked again at every quote of one cycle
-        if target not in self._requests:
-            self._requests.clear()
-            self._requests[target] = self._request(target)
-        return self._requests[target]
 
     def entry(
         self, look: Look, quote: PairQuote, cycle: int, sizes: tuple[Base, Base], side: Side
@@ -278,21 +272,13 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         )
         return with_drawn(told, self.settings, self.seed)
 
-    def possible(self, quote: PairQuote, cycle: int) -> bool:
-        """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums?
-        Whatever the depth of the books.
-        """
-        settings, chosen = self.settings, self.settings.when_unbalanced
-        promise = Bps(max(settings.max_imbalance, chosen.accept))
-        largest = Quote(settings.target * max(ONE, chosen.raise_by) // ONE)
-        sides = self.sides(quote, self.sign(cycle))
-        accuracy = self.accuracy._replace(max_imbalance=promise)
-        return possible_near(settings.target, largest, sides, accuracy, NEAR)
-
     def waiting(self, memory: Memory, look: Look) -> Waiting:
         """What is shown of the wait that `memory` is in, of a profit that waits for better books, or of what
         a pair is kept for.
         """
+        resting = quotes_wait(memory.quoting, look.held, look.now_ms)
+        if resting is not None:
+            return resting
         if look.held.phase == "open" and look.quote is not None:
             kept = exit_waits(look.held, look.quote, self.settings, self.rules, look.now_ms)
             if kept is not None:
@@ -309,75 +295,6 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         if wait is None:
             return Waiting()
         return Waiting("exit", FUNDING_WAIT, wait_words(wait), until_ms=wait.until_ms)
-
-    def side(self, look: Look, quote: PairQuote, cycle: int) -> Side:
-        """The side that a cycle takes at this look, and why. Raises `Incomplete`."""
-        if self.settings.direction != "funding":
-            return Side(self.sign(cycle), "", "")
-        target = target_of(self.settings, self.seed, cycle)
-        ratio = self.settings.hedge_ratio
-        round_trip = Quote(sum(cycle_price(target, ratio, self.rules.terms(), quote)))
-        last, otherwise = look.held.direction, self.sign(cycle)
-        return side_for_funding(quote, last, otherwise, legs_of(target, ratio), round_trip, look.now_ms)
-
-    def sign(self, cycle: int) -> int:
-        """+1 for a cycle that is long ETH and short SOL, -1 for the mirror; where funding decides, what it is
-        while that says nothing.
-        """
-        if self.settings.direction in {"alternate", "funding"}:
-            return 1 if cycle % 2 else -1
-        return 1 if self.settings.direction == "long-eth" else -1
-
-    def signs(self, cycle: int) -> tuple[int, ...]:
-        """The directions that are traded from `cycle` on, its own first."""
-        both = self.settings.direction in {"alternate", "funding"}
-        return (self.sign(cycle), -self.sign(cycle)) if both else (self.sign(cycle),)
-
-    def size(self, quote: PairQuote, sign: int, target: Quote) -> Verdict:
-        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction
-        takes. Raises `Incomplete`.
-        """
-        request = self.request if target == self.settings.target else self._request(target)
-        search = Search(request, *self.sides(quote, sign))
-        return search.answer(search.judged())
-
-    def attainable(
-        self, quote: PairQuote, signs: Sequence[int], lowest: Quote | None = None
-    ) -> Attainability:
-        """Can the target be traded in all of these directions, and which can? Bounds are looked for from
-        `lowest`, or the target, on.
-
-        Raises `Incomplete`.
-        """
-        directions = [self.sides(quote, sign) for sign in signs]
-        return attainable(self.settings.target, directions, self.accuracy, lowest)
-
-    def sides(self, quote: PairQuote, sign: int) -> tuple[TakenSide, TakenSide]:
-        """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""
-        terms = self.rules.terms()
-        eth = TakenSide(quote.eth.side(sign), terms.eth.size_step, terms.eth.min_notional)
-        return eth, TakenSide(quote.sol.side(-sign), terms.sol.size_step, terms.sol.min_notional)
-
-    def chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
-        """The verdict to trade on under `when_unbalanced`; None = skip."""
-        unbalanced = self.settings.when_unbalanced
-        if verdict.kind == "met":
-            return verdict
-        if (
-            unbalanced.action == "accept"
-            and verdict.kind == "best_effort"
-            and verdict.imbalance <= unbalanced.accept
-        ):
-            return verdict
-        raised = verdict.smallest_target
-        if (
-            unbalanced.action == "raise"
-            and raised is not None
-            and raised * ONE <= self.settings.target * unbalanced.raise_by
-        ):
-            larger = self.size(quote, sign, raised)
-            return larger if larger.kind == "met" else None
-        return None
 
     # -- open: leave when it is time -------------------------------------------------------------------------
 

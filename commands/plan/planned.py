@@ -98,7 +98,7 @@ def planned(settings: Settings, basis: Basis) -> Planned:
             always_from=bounds.always.target if bounds.always else None,
         )
     look = Look(quote, basis.held, Directive(enter=True, leave_now=False, reason=""), quote.at_ms)
-    first = sizer.side(look, quote, 1)
+    first = sizer.side(look.held, quote, 1, look.now_ms)
     sides = (first, *(Side(sign, "", "") for sign in signs if sign != first.sign))
     directions = tuple(_direction(sizer, basis, look, side, answer) for side in sides)
     untraded = any(each.denial and each.denial.code in UNTRADABLE for each in directions)
