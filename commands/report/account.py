@@ -10,10 +10,12 @@ import msgspec
 from commands.access.staged import bad_market
 from commands.access.venue import PAPER, SIMULATED, is_play_money
 from commands.output.words import COMMAND, PLAY_MONEY, Refusal
-from commands.report.adverse_moves import Mids, mids_after
+from commands.report.adverse_moves import mids_after
 from commands.report.figures import Delay, Figures, figures_of
 from commands.report.history import READ_ERRORS, History, history_of
 from commands.report.hops import delays_of
+from commands.report.policy_figures import MarketFacts
+from commands.report.shadow import shadows
 from messages.units import Base, Bps
 from runtime.specs import told
 from venue.simulated.markets.recording import RecordingMarket, UnreadableRecording
@@ -117,16 +119,22 @@ def account_of(
     money, play = _money(venue, history)
     first_ns = max(since_ns, history.first_ns - CLOCKS_NS)
     hops = delays_of(path.parent, first_ns, history.last_ns + CLOCKS_NS)
-    mids = mids_of(market, history) if market is not None else {}
-    figures = figures_of(history, since_ns, limit, mids)
+    figures = figures_of(
+        history, since_ns, limit, _market_facts(market, history) if market else MarketFacts()
+    )
     return ReportAccount(folder, label, venue, money, play, history, figures, hops)
 
 
-def mids_of(market: RecordingMarket, history: History) -> Mids:
-    """The mids of `market` after each fill of the ledger. Raises `ConfigError` where it cannot be read."""
-    fills = [fill for row in history.cycles for fill in row.execution.fills]
+def _market_facts(market: RecordingMarket, history: History) -> MarketFacts:
+    """What `market` shows after each fill, and what the queue model fills of the orders that rested. Raises
+    `ConfigError` where it cannot be read.
+    """
+    done = [row.execution for row in history.cycles]
     try:
-        return mids_after(market, market.began_ns, fills)
+        modelled = shadows(market, market.began_ns, [order for each in done for order in each.rested])
+        fills = [fill for each in done for fill in each.fills]
+        fills += [fill for shadow in modelled.values() for fill in shadow.fills]
+        return MarketFacts(mids_after(market, market.began_ns, fills), modelled)
     except UnreadableRecording as error:
         raise bad_market(error) from error
 

@@ -36,6 +36,35 @@ class OrderFill(msgspec.Struct, frozen=True):
     """Did its order rest, or take?"""
 
 
+class RestedOrder(msgspec.Struct, frozen=True):
+    """An order that the exchange said it had placed, and when (ns since the Unix epoch)."""
+
+    digest: str
+    leg: Leg
+    amount: int
+    """Signed."""
+    price: int
+    mid: int
+    """Of the leg at the decision."""
+    filled: int
+    """Unsigned."""
+    from_ns: int
+    until_ns: int
+    """Until it was cancelled; of one that was not, the last moment at which it could have traded."""
+
+
+class BesideFold(msgspec.Struct):
+    """What rows say of the orders of a cycle, and the fold does not keep."""
+
+    steps: Mapping[Leg, int] = {}
+    """Size steps by the newest rules, by which the hedge of a part is reckoned; {}: not known."""
+    cancels: int = 0
+    """Cancellations that were sent of its orders."""
+    placed_ns: Mapping[str, int] = {}
+    cancelled_ns: Mapping[str, int] = {}
+    """By digest: when the exchange said so."""
+
+
 class CycleExecution(msgspec.Struct, frozen=True):
     """One cycle. USD x18; costs > 0 = paid."""
 
@@ -53,6 +82,7 @@ class CycleExecution(msgspec.Struct, frozen=True):
     traded in one instant. Without those that never were.
     """
     fills: tuple[OrderFill, ...] = ()
+    rested: tuple[RestedOrder, ...] = ()
     entry_quotes: bool = False
     entry_leans: bool = False
     exit_quotes: bool = False
@@ -60,8 +90,8 @@ class CycleExecution(msgspec.Struct, frozen=True):
     """Was there an order that rested to enter, or to leave; and did one hedge another one's fills?"""
 
 
-def cycle_execution(cycle: Cycle, steps: Mapping[Leg, int], cancels: int) -> CycleExecution:
-    """Of `cycle`. `steps`: size steps, by which the hedge of a part is reckoned; {}: not known."""
+def cycle_execution(cycle: Cycle, beside: BesideFold) -> CycleExecution:
+    """Of `cycle`."""
     sides = [side for side in _sides(cycle) if side.plans]
     quoting = [(side, plan.quote) for side in sides for plan in side.plans if plan.quote is not None]
     rests = [side.rests() for side in sides]
@@ -70,9 +100,10 @@ def cycle_execution(cycle: Cycle, steps: Mapping[Leg, int], cancels: int) -> Cyc
         shortfall=Quote(sum(side.shortfall() for side in sides)),
         rest_wanted=Quote(sum(wanted for wanted, _ in rests)),
         rest_filled=Quote(sum(filled for _, filled in rests)),
-        cancels=cancels,
-        hedged_ms=tuple(_hedged_ms(cycle, steps)),
+        cancels=beside.cancels,
+        hedged_ms=tuple(_hedged_ms(cycle, beside.steps)),
         fills=tuple(_fills(cycle)),
+        rested=tuple(_rested(cycle, beside)),
         entry_quotes=any(not side.leaves for side, _ in quoting),
         entry_leans=any(not side.leaves and terms.hedges for side, terms in quoting),
         exit_quotes=any(side.leaves for side, _ in quoting),
@@ -160,6 +191,22 @@ def _fills(cycle: Cycle) -> Iterator[OrderFill]:
         for move in order.moves():
             traded = int(notional(move.price, move.amount))
             yield OrderFill(move.leg, move.at_ns, move.amount, traded, int(order.order.mid), _rests(order))
+
+
+def _rested(cycle: Cycle, beside: BesideFold) -> Iterator[RestedOrder]:
+    for order in cycle.orders:
+        placed_ns = beside.placed_ns.get(order.digest)
+        if _rests(order) and placed_ns is not None:
+            yield RestedOrder(
+                order.digest,
+                order.leg,
+                int(order.order.amount),
+                int(order.order.limit),
+                int(order.order.mid),
+                abs(order.total.filled),
+                placed_ns,
+                beside.cancelled_ns.get(order.digest, int(order.plan.last_trade_ms) * 1_000_000),
+            )
 
 
 def _hedged_ms(cycle: Cycle, steps: Mapping[Leg, int]) -> Iterator[int]:

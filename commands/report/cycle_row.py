@@ -2,7 +2,7 @@
 (`Cycle`, `CycleMoney`); nothing is computed here that the fold computes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -11,10 +11,10 @@ from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
 from actors.risk.funding import FundedLeg, received
 from commands.output.money_lines import CAUSES
-from commands.report.cycle_execution import CycleExecution, cycle_execution, leaves
+from commands.report.cycle_execution import BesideFold, CycleExecution, cycle_execution, leaves
 from messages.market import FundingRate
 from messages.money import CycleMoney, TradingTerm
-from messages.sizing import LEGS, Leg, SizingPlan
+from messages.sizing import LEGS, SizingPlan
 from messages.units import Bps, Ms, Ns, Quote, Rate, imbalance, notional
 
 TRADING_COST: tuple[TradingTerm, ...] = ("fees", "spread", "slippage")
@@ -101,12 +101,8 @@ class CycleEnd(msgspec.Struct, frozen=True):
     """Of the row that ended it; of the last row while it is open."""
 
 
-def cycle_row(
-    cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney], steps: Mapping[Leg, int], cancels: int
-) -> CycleRow:
-    """The row of `cycle`. `shares`: its share of each run's money that it was part of. `steps`: the size
-    steps. `cancels`: cancellations that were sent of its orders.
-    """
+def cycle_row(cycle: Cycle, end: CycleEnd, shares: Iterable[CycleMoney], beside: BesideFold) -> CycleRow:
+    """The row of `cycle`. `shares`: its share of each run's money that it was part of."""
     orders, exposure = cycle.orders, cycle.exposure()
     enters = [order.plan for order in orders if order.plan.enters]
     entry, paid = enters[-1] if enters else None, list(shares)
@@ -161,7 +157,7 @@ def cycle_row(
         ),
         sending_ms=tuple(int(outcome.sent_ms - plan.decided_ms) for plan, outcome in answered),
         answering_ms=tuple(int(outcome.answered_ms - outcome.sent_ms) for _, outcome in answered),
-        execution=cycle_execution(cycle, steps, cancels),
+        execution=cycle_execution(cycle, beside),
     )
 
 

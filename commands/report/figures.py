@@ -11,11 +11,10 @@ import msgspec
 
 from commands.output.ending import median_of
 from commands.output.money_lines import CAUSES
-from commands.report.adverse_moves import Mids
 from commands.report.block_bootstrap import Estimate, block_length, ratios
 from commands.report.cycle_row import CycleRow
 from commands.report.history import Happening, History, RunPart
-from commands.report.policy_figures import PolicyFigures, policy_figures
+from commands.report.policy_figures import MarketFacts, PolicyFigures, policy_figures
 from messages.money import TradingTerm
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
@@ -113,8 +112,13 @@ class Figures(msgspec.Struct, frozen=True):
     policies: tuple[PolicyFigures, ...]
 
 
-def figures_of(history: History, since_ns: int, limit: Bps, mids: Mids | None = None) -> Figures:
-    """What `history` comes to from `since_ns` on; 0 = all of it. `mids`: those that are known after fills."""
+def figures_of(
+    history: History,
+    since_ns: int,
+    limit: Bps,
+    market: MarketFacts = MarketFacts(),  # noqa: B008 - frozen
+) -> Figures:
+    """What `history` comes to from `since_ns` on; 0 = all of it. `market`: what a recording says."""
     rows = tuple(row for row in history.cycles if row.began_ns >= since_ns)
     runs = tuple(part for part in history.runs if part.until_ns >= since_ns)
     happenings = tuple(each for each in history.happenings if each.at_ns >= since_ns)
@@ -175,7 +179,7 @@ def figures_of(history: History, since_ns: int, limit: Bps, mids: Mids | None = 
         sending=Delay.of([each for row in rows for each in row.sending_ms]),
         answering=Delay.of([each for row in rows for each in row.answering_ms]),
         outside=Quote(sum(net or 0 for net in nets) - sum(row.net for row in rows)) if known else None,
-        policies=policy_figures(rows, mids or {}),
+        policies=policy_figures(rows, market),
     )
 
 

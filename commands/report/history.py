@@ -25,8 +25,9 @@ from actors.ledger.escapes import waiting
 from actors.ledger.money import CycleBook
 from actors.ledger.reading import SLICE_ROWS, MissingPast, beginning_of
 from actors.ledger.store import Links, message_of
+from commands.report.cycle_execution import BesideFold
 from commands.report.cycle_row import CycleEnd, CycleRow, cycle_row
-from messages.execution import CancelAsked, EscapeRound
+from messages.execution import CancelAsked, EscapeRound, OrderUpdate
 from messages.lifecycle import (
     Adopted,
     Alarm,
@@ -144,6 +145,9 @@ class _Teller:
         """Size steps by the newest rules."""
         self._cancels: dict[int, int] = {}
         """Cancellations sent, by the cycle of their order's plan, of cycles that are no row yet."""
+        self._placed_ns: dict[str, int] = {}
+        self._cancelled_ns: dict[str, int] = {}
+        """When the exchange said so of orders, by digest, of cycles that are no row yet."""
         self._first_ns = self._last_ns = Ns(0)
 
     @property
@@ -182,6 +186,11 @@ class _Teller:
             if order is not None:
                 number = order.plan.cycle
                 self._cancels[number] = self._cancels.get(number, 0) + 1
+
+        elif isinstance(message, OrderUpdate):
+            told = {"placed": self._placed_ns, "cancelled": self._cancelled_ns}.get(message.reason)
+            if told is not None and self.fold.order(message.order_digest) is not None:
+                told.setdefault(message.order_digest, message.at_ns)
 
     def _go_on_from(self, snapshot: FoldSnapshot) -> None:
         from actors.ledger.snapshots import NoSnapshot, fold_in
@@ -231,8 +240,13 @@ class _Teller:
     def _settle(self, waiting: _Ended) -> None:
         cycle, money = waiting.cycle, self.fold.money
         shares = [] if waiting.book is None else [money.share_of(cycle.number, waiting.book)]
-        cancels = self._cancels.pop(cycle.number, 0)
-        self._rows.append(cycle_row(cycle, waiting.end, [*waiting.carried, *shares], self._steps, cancels))
+        digests = {order.digest for order in cycle.orders}
+        placed, cancelled = (
+            {digest: told.pop(digest) for digest in digests if digest in told}
+            for told in (self._placed_ns, self._cancelled_ns)
+        )
+        beside = BesideFold(self._steps, self._cancels.pop(cycle.number, 0), placed, cancelled)
+        self._rows.append(cycle_row(cycle, waiting.end, [*waiting.carried, *shares], beside))
 
     def told(self, path: Path, opened: Opened | None, *, rows: int, since: int, bad: int | None) -> History:
         """All that was taken, once there are no more rows; a cycle under way is a row that is `open`."""

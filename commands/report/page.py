@@ -11,7 +11,7 @@ from html import escape
 from commands.output.money_lines import CAUSE_WORDS, CAUSES
 from commands.output.words import COMMAND, clock_time, date_time
 from commands.report.account import ReportAccount
-from commands.report.adverse_moves import AFTER_S
+from commands.report.adverse_moves import AFTER_S, AdverseMoves
 from commands.report.block_bootstrap import Estimate
 from commands.report.charts import cost_chart, imbalance_chart
 from commands.report.cycle_row import CycleRow
@@ -258,9 +258,19 @@ def _policies(accounts: Sequence[ReportAccount]) -> Iterator[str]:
         *(
             (
                 f"adverse move of {kind} orders, {after} s",
-                lambda each, kind=kind, number=number: _moved(each, kind, number),
+                lambda each, kind=kind, number=number: _moved(getattr(each, kind), number),
             )
             for kind in ("rested", "taken")
+            for number, after in enumerate(AFTER_S)
+        ),
+        ("Orders followed in the queue model", lambda each: _count(each.shadow.orders)),
+        ("Filled of these", lambda each: _rate(each.shadow.fill_rate)),
+        ("Filled of these by the model", lambda each: _rate(each.shadow.modelled)),
+        *(
+            (
+                f"adverse move after the model's fills, {after} s",
+                lambda each, number=number: _moved(each.shadow.adverse, number),
+            )
             for number, after in enumerate(AFTER_S)
         ),
         ("Unhedged, USD·s a cycle", lambda each: _estimated(each.unhedged_usd_s)),
@@ -274,8 +284,7 @@ def _policies(accounts: Sequence[ReportAccount]) -> Iterator[str]:
     yield table("t-policies", "One column for each policy by which a run traded", head, rows)
 
 
-def _moved(each: PolicyFigures, kind: str, number: int) -> TableCell:
-    moves = each.rested if kind == "rested" else each.taken
+def _moved(moves: AdverseMoves, number: int) -> TableCell:
     return _estimated(moves.per_million[number]) if moves.known[number] else TableCell("-")
 
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from actors.ledger.tally import worth
 from commands.report.adverse_moves import MILLION, AdverseMoves, Mids, adverse_moves
 from commands.report.block_bootstrap import Estimate, ratios
 from commands.report.cycle_row import CycleRow
+from commands.report.shadow import ShadowOrder
 from messages.money import TradingTerm
 from messages.units import ONE, Quote, Rate
 
@@ -19,6 +21,27 @@ EXECUTION_COST: tuple[TradingTerm, ...] = ("fees", "spread", "slippage", "advers
 """What trading costs, and what prices did while something waited for its hedge: a policy that rests pays
 less of the first three and more of the last.
 """
+
+
+class MarketFacts(msgspec.Struct, frozen=True):
+    """What a recording of a ledger's time says of its orders."""
+
+    mids: Mids = {}
+    shadows: Mapping[str, ShadowOrder] = {}
+    """By digest."""
+
+
+class ShadowFigures(msgspec.Struct, frozen=True):
+    """Orders that rested, and what the queue model makes of them. Rates are of their amounts in USD."""
+
+    orders: int
+    refused: int
+    """Those that the model would have refused."""
+    fill_rate: Rate | None
+    """The real one, of these orders; None where there are none."""
+    modelled: Rate | None
+    adverse: AdverseMoves
+    """After the model's fills."""
 
 
 class PolicyFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +71,7 @@ class PolicyFigures(msgspec.Struct, frozen=True, kw_only=True):
     cancels: int
     hedged_ms: tuple[int, ...]
     """See `CycleExecution`."""
+    shadow: ShadowFigures
 
     @property
     def name(self) -> str:
@@ -55,7 +79,7 @@ class PolicyFigures(msgspec.Struct, frozen=True, kw_only=True):
         return self.entry if self.entry == self.exit else f"{self.entry} in, {self.exit} out"
 
 
-def policy_figures(rows: Sequence[CycleRow], mids: Mids) -> tuple[PolicyFigures, ...]:
+def policy_figures(rows: Sequence[CycleRow], market: MarketFacts) -> tuple[PolicyFigures, ...]:
     """Of every policy by which any run traded, in the order of their first cycles."""
     runs: dict[int, list[CycleRow]] = {}
     for row in rows:
@@ -68,7 +92,7 @@ def policy_figures(rows: Sequence[CycleRow], mids: Mids) -> tuple[PolicyFigures,
             _word(any(one.exit_quotes for one in done), any(one.exit_leans for one in done)),
         )
         policies.setdefault(policy, []).extend(each)
-    return tuple(_figures(entry, leaving, each, mids) for (entry, leaving), each in policies.items())
+    return tuple(_figures(entry, leaving, each, market) for (entry, leaving), each in policies.items())
 
 
 def _word(quotes: bool, leans: bool) -> str:
@@ -80,7 +104,7 @@ def execution_cost(row: CycleRow) -> Quote:
     return Quote(sum(row.costs[cause] for cause in EXECUTION_COST))
 
 
-def _figures(entry: str, leaving: str, rows: Sequence[CycleRow], mids: Mids) -> PolicyFigures:
+def _figures(entry: str, leaving: str, rows: Sequence[CycleRow], market: MarketFacts) -> PolicyFigures:
     traded = [row for row in rows if row.traded]
     wanted = [row.execution for row in rows if row.execution.wanted]
     parts: dict[str, list[int]] = {cause: [row.costs[cause] for row in traded] for cause in EXECUTION_COST}
@@ -90,7 +114,7 @@ def _figures(entry: str, leaving: str, rows: Sequence[CycleRow], mids: Mids) -> 
 
     def moves(kept: Callable[[bool], bool]) -> AdverseMoves:
         fills = [[fill for fill in row.execution.fills if kept(fill.rested)] for row in rows]
-        return adverse_moves(fills, mids)
+        return adverse_moves(fills, market.mids)
 
     return PolicyFigures(
         entry=entry,
@@ -110,4 +134,28 @@ def _figures(entry: str, leaving: str, rows: Sequence[CycleRow], mids: Mids) -> 
         orders=sum(row.orders for row in rows),
         cancels=sum(row.execution.cancels for row in rows),
         hedged_ms=tuple(took for row in rows for took in row.execution.hedged_ms),
+        shadow=_shadow(rows, market),
+    )
+
+
+def _shadow(rows: Sequence[CycleRow], market: MarketFacts) -> ShadowFigures:
+    found = [
+        [shadow for order in row.execution.rested if (shadow := market.shadows.get(order.digest))]
+        for row in rows
+    ]
+    every = [shadow for each in found for shadow in each]
+    wanted, real, modelled = (
+        sum(worth(amount, shadow.order.price) for amount, shadow in zip(amounts, every, strict=True))
+        for amounts in (
+            [abs(shadow.order.amount) for shadow in every],
+            [shadow.order.filled for shadow in every],
+            [shadow.filled for shadow in every],
+        )
+    )
+    return ShadowFigures(
+        orders=len(every),
+        refused=sum(shadow.refused for shadow in every),
+        fill_rate=Rate(real * ONE // wanted) if wanted else None,
+        modelled=Rate(modelled * ONE // wanted) if wanted else None,
+        adverse=adverse_moves([[f for shadow in each for f in shadow.fills] for each in found], market.mids),
     )

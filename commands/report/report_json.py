@@ -130,6 +130,13 @@ def _policy(each: PolicyFigures) -> dict[str, Any]:
         "orders_sent": each.orders,
         "cancels_sent": each.cancels,
         "hedged_ms": _delay(Delay.of(each.hedged_ms)),
+        "shadow": {
+            "orders": each.shadow.orders,
+            "refused": each.shadow.refused,
+            "fill_rate": text_of(each.shadow.fill_rate),
+            "modelled_fill_rate": text_of(each.shadow.modelled),
+            "modelled_adverse_per_million_usd": _adverse(each.shadow.adverse),
+        },
     }
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
+from commands.report.cycle_execution import BesideFold
 from messages.execution import Fill
 from messages.sizing import Leg, LegOrder, QuoteTerms, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote
@@ -14,6 +15,9 @@ from tests.actors.fakes import START_MS, fake_plan
 
 PRODUCT: dict[Leg, int] = {"eth": 4, "sol": 8}
 STEPS: dict[Leg, int] = {"eth": int(Base.of("0.001")), "sol": int(Base.of("0.1"))}
+
+KNOWN = BesideFold(STEPS)
+"""The size steps, and nothing of cancellations."""
 
 
 def quote_terms(*, opens: bool = True, hedges: bool = False, eth: str = "1", sol: str = "-20") -> QuoteTerms:

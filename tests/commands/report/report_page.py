@@ -82,11 +82,16 @@ leaving, as its plans say. A run by which no order ever rested counts as `taker-
 | filled of what was to rest | of the amounts that quotes were to open or to close, how much orders that rested have traded |
 | adverse move | how far its leg's mid had gone against a fill since the order's decision: at the fill, 1, 10 and 60 s later, in USD per 1M of these fills. What an order paid against the mid at its decision, and its adverse move, are together what it paid against the later mid |
 | until hedged | from each trade that found everything hedged until everything was hedged again, by the exchange's timestamps: flat, an agreed pair, or as much of the other leg as the quote's terms want for what has traded |
+| followed in the queue model | the shadow: orders that rested, once more in the simulated exchange's queue model on the recording, each from the moment at which the exchange placed it until it was cancelled, or, where it filled, until it would have expired. How far the model's fills and the adverse moves after them are from the real ones is the model's error, and so that of every comparison on recordings ([replay](replay.md#comparing)) |
 | cancellations | each time that one was sent |
 
 Errors are the block bootstrap's, over cycles. The ledger has mids at decisions only and a run keeps no market: without `--market` no adverse move is known. With
 it the recording is read once, and only the mids at the moments that are asked about are kept, so memory does not grow with it. A moment before the recording's
 first or after its last move is not known, and `fills` says of how many fills each figure is.
+
+To have them of a run with an account, let `record` run beside it: it is a process with connections of its own, and nothing that trades waits for it or knows of
+it. Its recording shows your own resting orders, too, so the queue that the model sees ahead of them may be longer than it was. On the recording that was
+replayed the shadow agrees to the last lot, because the same model filled them.
 
 **Latency.** By hop it is known only from `evenkeel.log` beside the ledger: from each point that a plan passes to the next, in microseconds by this machine's
 clock, as far back as the log goes. A replay writes none. The ledger knows three things in whole milliseconds: decision to last fill (the exchange's clock), decision to
@@ -120,7 +125,7 @@ KEYS = {
     "per_million_usd cycles_per_block": "by cause, `trading_cost`, `all_in`: `value`, `error`, `low`, `high`",
     "promise_bps imbalance": "`planned`, `filled`, `marked`, `exited`, against the promise",
     "unhedged_usd_s unhedged_most_usd_s unhedged_worst_usd unhedged_ms unhedged_cycles": "exposure",
-    "policies": "by policy of execution: costs, shortfall, adverse moves, `hedged_ms`, messages",
+    "policies": "by policy of execution: costs, shortfall, adverse moves, `hedged_ms`, `shadow`, messages",
     "skips happened happenings": "counts by code and by kind; what happened besides cycles",
     "latency_ms latency_us_by_hop": "`count`, `median`, `p99`, `max`; the second is null without a log",
     "runs cycles": "a row for each",

@@ -1,8 +1,15 @@
 """What one cycle's orders came to: figures that can be worked out on paper."""
 
-from commands.report.cycle_execution import CycleExecution, cycle_execution
+from commands.report.cycle_execution import BesideFold, CycleExecution, cycle_execution
 from messages.units import Quote
-from tests.commands.report.executions import STEPS, quote_terms, rested_cycle, rested_order, rested_plan
+from tests.commands.report.executions import (
+    KNOWN,
+    STEPS,
+    quote_terms,
+    rested_cycle,
+    rested_order,
+    rested_plan,
+)
 
 
 def whole_cycle() -> CycleExecution:
@@ -23,8 +30,7 @@ def whole_cycle() -> CycleExecution:
                 rested_order("sol", leaving, (905, "20", "101")),
             ]
         ),
-        STEPS,
-        3,
+        BesideFold(STEPS, 3),
     )
 
 
@@ -49,20 +55,19 @@ def test_without_size_steps_only_flat_and_the_agreed_pair_are_hedged() -> None:
     )
     pieces = [rested_order("eth", quote, (0, "0.4", "2000"), (100, "0.6", "2000"))]
     pieces += [rested_order("sol", hedge, (40, "-8", "100"), (170, "-12", "100"))]
-    assert cycle_execution(rested_cycle(pieces), {}, 0).hedged_ms == (170,)
+    assert cycle_execution(rested_cycle(pieces), BesideFold({}, 0)).hedged_ms == (170,)
 
 
 def test_both_legs_in_one_instant_waited_for_nothing() -> None:
     enter = rested_plan(1, "enter", eth="1", sol="-20", mids="2000 100")
     both = [rested_order("eth", enter, (5, "1", "2000")), rested_order("sol", enter, (5, "-20", "100"))]
-    assert cycle_execution(rested_cycle(both), STEPS, 0).hedged_ms == (0,)
+    assert cycle_execution(rested_cycle(both), KNOWN).hedged_ms == (0,)
 
 
 def test_what_is_never_hedged_has_no_time() -> None:
     enter = rested_plan(1, "enter", eth="1", sol="-20", mids="2000 100")
     assert (
-        cycle_execution(rested_cycle([rested_order("eth", enter, (5, "1", "2000"))]), STEPS, 0).hedged_ms
-        == ()
+        cycle_execution(rested_cycle([rested_order("eth", enter, (5, "1", "2000"))]), KNOWN).hedged_ms == ()
     )
 
 
@@ -70,7 +75,9 @@ def test_a_quote_that_was_given_up_counts_by_what_its_mids_did() -> None:
     """It wanted to buy ETH and sell SOL; when it was quoted last ETH had gained 5 and SOL lost 0.1."""
     first = rested_plan(1, "quote", eth="1", mids="2000 100", quote=quote_terms())
     last = rested_plan(2, "quote", eth="1", mids="2005 99.9", quote=quote_terms())
-    found = cycle_execution(rested_cycle([rested_order("eth", first), rested_order("eth", last)]), STEPS, 2)
+    found = cycle_execution(
+        rested_cycle([rested_order("eth", first), rested_order("eth", last)]), BesideFold(STEPS, 2)
+    )
     assert (found.wanted, found.shortfall) == (Quote.of("4000"), Quote.of("7"))
     assert (found.rest_wanted, found.rest_filled, found.cancels) == (Quote.of("2000"), Quote(0), 2)
     assert found.fills == ()
@@ -88,8 +95,7 @@ def test_of_what_was_to_rest_only_what_resting_orders_filled_counts() -> None:
                 rested_order("sol", taken, (9, "-20", "100")),
             ]
         ),
-        STEPS,
-        0,
+        KNOWN,
     )
     assert (found.rest_wanted, found.rest_filled) == (Quote.of("2000"), Quote.of("500"))
     assert [fill.rested for fill in found.fills] == [True, False, False]
@@ -101,15 +107,14 @@ def test_which_side_quoted_and_leaned_is_told_apart() -> None:
     leaning = rested_plan(4, "quote", sol="20", mids="2000 100", quote=quote_terms(opens=False, hedges=True))
     found = cycle_execution(
         rested_cycle([rested_order("eth", into), rested_order("eth", out), rested_order("sol", leaning)]),
-        STEPS,
-        0,
+        KNOWN,
     )
     sides = (found.entry_quotes, found.entry_leans, found.exit_quotes, found.exit_leans)
     assert sides == (True, False, True, True)
 
 
 def test_a_cycle_without_orders_wanted_nothing() -> None:
-    assert cycle_execution(rested_cycle([]), STEPS, 0) == CycleExecution()
+    assert cycle_execution(rested_cycle([]), KNOWN) == CycleExecution()
 
 
 def test_a_quote_that_hedges_does_not_change_by_which_terms_a_part_is_hedged() -> None:
@@ -120,4 +125,4 @@ def test_a_quote_that_hedges_does_not_change_by_which_terms_a_part_is_hedged() -
         rested_order("eth", quote, (0, "0.403", "2000")),
         rested_order("sol", leaning, (25, "-8.1", "100")),
     ]
-    assert cycle_execution(rested_cycle(pieces), STEPS, 0).hedged_ms == (25,)
+    assert cycle_execution(rested_cycle(pieces), KNOWN).hedged_ms == (25,)
