@@ -272,6 +272,7 @@ def _answers(rng: random.Random, known: list[Json]) -> Iterator[Target]:
         "subaccount_info": (queries.SubaccountInfo, _account),
         "isolated_positions": (queries.IsolatedPositions, _isolated),
         "orders": (queries.Orders, _nothing),
+        "cancel_orders": (codec.CancelledOrders, _cancelled),
     }
     for name, (kind, further) in kinds.items():
         plausible = _PLAUSIBLE.get(name, lambda rng, kind=kind: shapes.sample_of_type(kind, rng))
@@ -281,7 +282,9 @@ def _answers(rng: random.Random, known: list[Json]) -> Iterator[Target]:
             for make in (plausible, lambda rng, kind=kind: shapes.sample_of_type(kind, rng))
         ]
         made = [{"status": "success", "data": each, "request_type": f"query_{name}"} for each in data]
-        documented = [document for document in known if document.get("request_type") == f"query_{name}"]
+        documented = [
+            document for document in known if str(document.get("request_type")).partition("_")[2] == name
+        ]
         yield Target(
             name,
             _texts([*made, *documented]),
@@ -294,6 +297,14 @@ def _plausible_book(rng: random.Random) -> Json:
     bids = [[str(mid - step * 10**16), str(rng.randrange(10**21))] for step in range(1, 6)]
     asks = [[str(mid + step * 10**16), str(rng.randrange(10**21))] for step in range(1, 6)]
     return {"product_id": 4, "timestamp": "1786360000123456789", "bids": bids, "asks": asks}
+
+
+def _plausible_cancellation(rng: random.Random) -> Json:
+    """Of one order; in half of them what is left cannot be."""
+    amount = rng.choice((1, -1)) * rng.randrange(1, 10**20)
+    left = amount if rng.random() < 0.5 else rng.randrange(-(10**20), 10**20)
+    order = {"digest": "0x" + rng.randbytes(32).hex(), "amount": str(amount), "unfilled_amount": str(left)}
+    return {"cancelled_orders": [order]}
 
 
 def _plausible_account(rng: random.Random) -> Json:
@@ -339,6 +350,7 @@ _PLAUSIBLE: dict[str, Callable[[random.Random], Json]] = {
     "subaccount_info": _plausible_account,
     "fee_rates": _plausible_rates,
     "isolated_positions": _plausible_isolated,
+    "cancel_orders": _plausible_cancellation,
 }
 IN_PARTS = (
     queries.Symbols,
@@ -356,6 +368,15 @@ def _data_of(data: bytes) -> Json:
 
 def _nothing(_read: Any) -> None:
     return None
+
+
+def _cancelled(read: codec.CancelledOrders) -> None:
+    """What had not traded is what the text says, unsigned, and no more than the order."""
+    for order in read.cancelled_orders[:1]:
+        left = codec.unfilled_of(read.cancelled_orders, order.digest)
+        if order.unfilled_amount is None or order.amount is None or not 0 <= left <= abs(order.amount):
+            raise Wrong(f"{left} left of {order}")
+        says(left, str(abs(order.unfilled_amount)))
 
 
 def _book(read: queries.Liquidity) -> None:
