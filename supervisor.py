@@ -51,7 +51,7 @@ from actors.presigned_exit import PresignedExit
 from actors.working_orders import WorkingOrders
 from messages.execution import CancelAsked, Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denial, Denied, Held, Hop, Started
-from messages.sizing import Abort, Declined, PairSettled, Ready, Sealed, SizingPlan, Skipped
+from messages.sizing import Abort, Declined, PairSettled, Place, Ready, Sealed, SizingPlan, Skipped
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, rules_read
 
@@ -306,8 +306,10 @@ class Machine:
             self._reconciliation.reconcile_soon()
 
     def _tell(self, action: barrier.Tell) -> None:
-        message = action.message
+        message, sealed = action.message, self.barrier.sealed
         self._told += 1
+        if isinstance(message, Place) and sealed is not None and not self.world.virtual:
+            self._presigned_exit.before_quote(sealed.plan, message)
         self.channels.tell_three(message)
         self.world.observe(message)
         self._gate.decided(message)

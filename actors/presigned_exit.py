@@ -3,15 +3,20 @@ supervisor's loop and apart from every actor.
 
 Renewed when what is held or the venue's rules change and every `RENEW_S`; emptied when nothing is held, and
 by the supervisor before it seals what closes the pair. While a plan is in flight nobody knows what will be
-held, so nothing is signed then.
+held, so nothing is signed then. Before an order that rests is sent, its cancellation is signed, with closes
+for the most that it can come to: that generation is kept until the order has an ending, which comes sooner
+than a generation becomes old.
 """
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from actors.tree import Channels, World
-from messages.lifecycle import Held
+from messages.execution import Doubt
+from messages.lifecycle import Held, HeldLeg
+from messages.sizing import LEGS, Place, SizingPlan
 from messages.units import Price
 from runtime.observe import Notes
 from venue.protocol import VenueRules
@@ -51,6 +56,38 @@ class PresignedExit:
         self._kept = None
         self._attempt(self._file.clear)
 
+    def before_quote(self, plan: SizingPlan, place: Place) -> None:
+        """Before the order of `plan` that rests is sent: keep what would cancel it, and close the most that
+        it can come to. Nothing for any other plan.
+        """
+        held, terms = self._channels.held.value, plan.quote
+        if terms is None or held is None:
+            return
+        order = plan.leg(terms.leg)
+        doubt = Doubt(
+            terms.leg,
+            plan.epoch,
+            plan.seq,
+            place.eth_order if terms.leg == "eth" else place.sol_order,
+            order.product_id,
+            order.amount,
+            order.limit,
+            plan.recv_time_ms,
+            held.leg(terms.leg).amount,
+            rests_until_ms=plan.last_trade_ms,
+        )
+        most = {leg: max(held.leg(leg).amount, terms.whole(leg), key=abs) for leg in LEGS}
+        reached = msgspec.structs.replace(held, eth=HeldLeg(most["eth"]), sol=HeldLeg(most["sol"]))
+        resting = (*(working.doubt for working in held.working), doubt)
+        self._generation += 1
+        self._kept = None  # as soon as nothing rests it is replaced, or dropped
+        self._attempt(lambda: self._file.replace(self._with_cancels(self._signed(reached), resting)))
+
+    def _with_cancels(self, stored: StoredEscape, resting: tuple[Doubt, ...]) -> StoredEscape:
+        sign, until_ms = self._world.venue.sign_cancel, stored.plan.recv_time_ms
+        cancels = tuple(sign(doubt.product_id, doubt.order_digest, until_ms) for doubt in resting)
+        return msgspec.structs.replace(stored, resting=resting, cancels=cancels)
+
     def _look(self, held: Held) -> None:
         now = (int(held.eth.amount), int(held.sol.amount))
         version = self._channels.rules.value.version if self._channels.rules.value else 0
@@ -59,9 +96,11 @@ class PresignedExit:
             and version == self._version
             and (not any(now) or trio.current_time() < self._due_s)
         )
-        if held.phase == "in_flight" or fresh:
+        if held.phase == "in_flight" or held.working or fresh:
             return
         if any(now):
+            # nothing is in flight: at worst a plan that is being voted on is declined
+            self._attempt(lambda: self._world.venue.order_builder.use(self._rules))
             self._generation += 1
             self._due_s = trio.current_time() + RENEW_S
             self._attempt(lambda: self._file.replace(self._signed(held)))
@@ -71,10 +110,8 @@ class PresignedExit:
 
     def _signed(self, held: Held) -> StoredEscape:
         """Raises `ValueError` where no order can be made of it: no price, nothing on the venue's step."""
-        world, rules = self._world, self._channels.rules.value or self._world.rules
+        world, rules = self._world, self._rules
         eth, sol = self._prices(rules)
-        # nothing is in flight: at worst a plan that is being voted on is declined
-        world.venue.order_builder.use(rules)
         if eth is None or sol is None:
             raise ValueError("there is neither a book nor an oracle price")
         return signed_escape(
@@ -86,6 +123,10 @@ class PresignedExit:
             world.clock.now_ms(),
             self._generation,
         )
+
+    @property
+    def _rules(self) -> VenueRules:
+        return self._channels.rules.value or self._world.rules
 
     def _prices(self, rules: VenueRules) -> tuple[Price | None, Price | None]:
         quote = self._channels.quotes.value

@@ -53,7 +53,7 @@ from venue.closing import LASTING, Closing, closing, hedged, near_liquidation, o
 from venue.escape_wire import KeptWire, kept_wires
 from venue.order_consistency import APART_MS, QUIET_MS, RepeatedReading
 from venue.own_position import ClosingTask, OwnPosition
-from venue.protocol import ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
+from venue.protocol import ProductRules, Reply, SignedCancel, SignedOrder, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
 from venue.venue_time import MISTIMED, measure_clock
 
@@ -344,18 +344,27 @@ class _Escape:
         """
         with trio.move_on_after(CANCEL_S):
             async with trio.open_nursery() as nursery:
-                for doubt in list(self.resting.values()) if self.signs else ():
-                    if self.context.clock.now_ms() <= doubt.last_trade_ms + ARRIVED_MS:
-                        nursery.start_soon(self._cancel, doubt)
+                for doubt in list(self.resting.values()):
+                    stored = self._stored_cancel(doubt)
+                    can_trade = self.context.clock.now_ms() <= doubt.last_trade_ms + ARRIVED_MS
+                    if can_trade and (self.signs or stored is not None):
+                        nursery.start_soon(self._cancel, doubt, stored)
 
-    async def _cancel(self, doubt: Doubt) -> None:
+    def _stored_cancel(self, doubt: Doubt) -> SignedCancel | None:
+        """Its cancellation that was signed in advance, for who has no key; None where there is none."""
+        if self.signs or self.stored is None:
+            return None
+        return self.stored.cancel(doubt.order_digest, self.context.clock.now_ms())
+
+    async def _cancel(self, doubt: Doubt, stored: SignedCancel | None) -> None:
         """One cancellation, written down as it leaves, and its answer. Raises nothing but a cancellation."""
+        venue = self.context.venue
         now_ms, order, product_id = self.context.clock.now_ms, doubt.order_digest, doubt.product_id
         why, said = "what is open is closed", list[Base | None]()
         failed: list[str] = []
 
         async def ask() -> None:
-            said.append(await self.context.venue.cancel(product_id, order))
+            said.append(await (venue.cancel_signed(stored) if stored else venue.cancel(product_id, order)))
 
         self.put_down(CancelAsked(order, product_id, why, now_ms()))
         await outlive(ask, failed.append)

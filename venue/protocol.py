@@ -259,6 +259,16 @@ class SignedOrder(msgspec.Struct, frozen=True):
     recv_time_ms: Ms
 
 
+class SignedCancel(msgspec.Struct, frozen=True):
+    """The cancellation of one order, signed. It may arrive until `recv_time_ms`, a part of its nonce."""
+
+    product_id: int
+    digest: str
+    nonce: int
+    signature: str
+    recv_time_ms: Ms
+
+
 class Reply(msgspec.Struct, frozen=True):
     """What came back for one order. Only `refused` (a written list of codes) and `not_sent` say that it
     cannot trade.
@@ -491,6 +501,14 @@ class Venue(Protocol):
         order rests, so it has ended before, however it did, or has not arrived. Raises `VenueError`: nothing
         is known of it then, and `Malformed` after an answer that does not say what had not traded.
         """
+        ...
+
+    def sign_cancel(self, product_id: int, digest: str, recv_time_ms: Ms) -> SignedCancel:
+        """The cancellation of one order, to be sent by whoever has it. Raises `ValueError` without a key."""
+        ...
+
+    async def cancel_signed(self, signed: SignedCancel) -> Base | None:
+        """`cancel`, with what was signed in advance: no key is needed."""
         ...
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:

@@ -6,6 +6,10 @@ Nado refuses a receive time more than 100 s ahead, so a generation lives for `WI
 close the pair are sealed, so that no old generation can meet a later pair. Both orders only close (the venue
 clamps reduce-only), so a generation used twice, or beside an exit under way, cannot open anything.
 
+While an order rests, the generation that was signed before it left also holds its cancellation, and its
+closes are for the most that it can come to: the venue clamps them to what stands, so they are used where
+nothing that stands is a third party's.
+
 The file is as good as permission to close this subaccount's pair: mode 0600, and nothing in it that could do
 more.
 """
@@ -15,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from messages.execution import Doubt
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.sizing import LEGS, Leg, LegOrder, SizingPlan
@@ -22,7 +27,7 @@ from messages.units import Base, Bps, Ms, Price, worse
 from messages.wire import decode, digest, encode
 from runtime.files import replace_file
 from venue.closing import Closing, on_the_steps
-from venue.protocol import OrderBuilder, ProductRules, SignedOrder, VenueRules
+from venue.protocol import OrderBuilder, ProductRules, SignedCancel, SignedOrder, VenueRules
 
 WINDOW_MS = 90_000
 """From signing to the end of the receive window. Nado's limit is 100 s (error 2012)."""
@@ -38,6 +43,14 @@ class StoredEscape(msgspec.Struct, frozen=True):
     generation: int
     plan: SizingPlan
     orders: tuple[SignedOrder, ...]
+    resting: tuple[Doubt, ...] = ()
+    """Orders that may rest: what is closed is then the most that they, and all that is held, can come to."""
+    cancels: tuple[SignedCancel, ...] = ()
+
+    def cancel(self, order_digest: str, now_ms: int) -> SignedCancel | None:
+        """The cancellation of this order, where there is one that can still arrive at venue time `now_ms`."""
+        known = (each for each in self.cancels if each.digest == order_digest)
+        return next((each for each in known if now_ms + LEFT_MS < each.recv_time_ms), None)
 
     def order(self, leg: Leg) -> SignedOrder | None:
         """The order that closes `leg`; None where nothing was held."""
@@ -59,16 +72,23 @@ class StoredEscape(msgspec.Struct, frozen=True):
 
     def closes(self, part: Closing, rules: VenueRules, now_ms: int) -> bool:
         """Does it close exactly `part` (0 = that leg's order is not wanted), on ticks and steps of now,
-        and can it still arrive at `now_ms`?
+        and can it still arrive at `now_ms`? Where an order may rest: at least that.
         """
         wanted = [leg for leg in LEGS if part.part(leg)]
         if not wanted or now_ms + LEFT_MS >= self.plan.recv_time_ms:
             return False
         signed = [(self.plan.leg(leg), rules.product(leg), part.part(leg)) for leg in wanted]
         return not any(
-            order.amount != -amount or order.amount % product.size_step or order.limit % product.price_tick
+            not self._closes(order.amount, -amount)
+            or order.amount % product.size_step
+            or order.limit % product.price_tick
             for order, product, amount in signed
         )
+
+    def _closes(self, signed: int, wanted: int) -> bool:
+        """Is an order of the amount `signed` one for `wanted`?"""
+        more = bool(self.resting) and (signed > 0) == (wanted > 0) and abs(signed) > abs(wanted)
+        return signed == wanted or more
 
 
 def signed_escape(

@@ -211,7 +211,10 @@ class GuardClosing:
         """What the stored escape closes, which is what the run held when it signed it."""
         stored = self._stored()
         eth, sol = (-stored.plan.eth.amount, -stored.plan.sol.amount) if stored else (0, 0)
-        return ClosingTask(OwnPosition(min(eth, 0), max(eth, 0)), OwnPosition(min(sol, 0), max(sol, 0)))
+        resting = stored.resting if stored else ()
+        return ClosingTask(
+            OwnPosition(min(eth, 0), max(eth, 0)), OwnPosition(min(sol, 0), max(sol, 0)), resting
+        )
 
     def _reading(self, rules: VenueRules, venue: NadoVenue, *, mine: bool) -> Journal:
         """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and

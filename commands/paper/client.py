@@ -36,6 +36,7 @@ from venue.protocol import (
     OrderWire,
     Reads,
     Reply,
+    SignedCancel,
     SignedOrder,
     Tradable,
     Unreachable,
@@ -257,6 +258,14 @@ class PaperVenue:
     async def cancel(self, product_id: int, digest: str) -> Base | None:
         """Cancel one order at the engine; what of it had not traded, None where no such order rests."""
         return await self._direct.cancel(product_id, digest)
+
+    def sign_cancel(self, product_id: int, digest: str, recv_time_ms: Ms) -> SignedCancel:
+        """That of the engine's client."""
+        return self._direct.sign_cancel(product_id, digest, recv_time_ms)
+
+    async def cancel_signed(self, signed: SignedCancel) -> Base | None:
+        """`cancel`."""
+        return await self._direct.cancel_signed(signed)
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the paper account on these products."""

@@ -15,9 +15,10 @@ from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
 from tests.actors.fakes import held, leg_order
 from tests.venue.test_escape import SETTINGS, Accidents, Trial, trade, trial
-from venue.escape import ARRIVED_MS
+from venue.escape import ARRIVED_MS, EscapeContext, escape
 from venue.own_position import ClosingTask, OwnPosition
 from venue.protocol import Unreachable
+from venue.stored_escape import signed_escape
 
 ETH = 4
 BID, ASK = "2756.8", "2756.9"
@@ -201,3 +202,26 @@ async def test_nothing_is_flat_when_patience_ends_before_its_last_possible_trade
         hurried = msgspec.structs.replace(SETTINGS, venue_patience=Ms(5_000))
         left = await it.escape(ClosingTask.of(left_open(order)), hurried)
         assert (left.eth, left.sol, left.settled, left.flat) == (0, 0, False, False)
+
+
+@pytest.mark.parametrize("filled", ["", "0.1", "0.4"])
+async def test_without_a_key_what_was_signed_before_it_left_cancels_and_closes(
+    filled: str, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with trial(tmp_path, "0", "0") as it:
+        order = await rests(it, "0.4")
+        world, until_s = it.ready.world, last_trade_s(it, order)
+        prices = Price.of(BID), Price.of("115.86")
+        most = held(phase="open", eth=Base.of("0.4"))
+        now_ms, build = world.clock.now_ms(), world.venue.order_builder
+        signed = signed_escape(most, prices, world.rules, build, SETTINGS, now_ms, 1)
+        cancel = world.venue.sign_cancel(ETH, order.doubt.order_digest, signed.plan.recv_time_ms)
+        stored = msgspec.structs.replace(signed, resting=(order.doubt,), cancels=(cancel,))
+        if filled:
+            trades(it, filled)
+        context = EscapeContext(world.venue, world.rules, world.clock, SETTINGS, it._write, it._observe, 3)
+        began_s = trio.current_time()
+        left = await escape(context, ClosingTask.of(left_open(order)), stored=stored, signs=False)
+        assert (left.flat, it.open_now()) == (True, (0, 0)), it.notes
+        assert trio.current_time() - began_s < until_s
+        assert it.of(CancelAnswer)[0].gone is (filled == "0.4")

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from messages.settings import Settings
-from messages.units import Base, Price
-from tests.actors.fakes import ORDER_BUILDER, RULES, START_MS, held
+from messages.units import Base, Ms, Price
+from tests.actors.fakes import ORDER_BUILDER, RULES, START_MS, held, resting_bid
 from venue.closing import Closing
+from venue.protocol import SignedCancel
 from venue.stored_escape import WINDOW_MS, EscapeFile, StoredEscape, signed_escape
 
 PRICES = (Price.of("2756.9"), Price.of("115.86"))
@@ -67,6 +68,33 @@ def test_it_is_not_used_when_the_venue_trades_on_other_steps_or_ticks_now(name: 
     """Its other order would trade alone."""
     rules = msgspec.structs.replace(RULES, sol=msgspec.structs.replace(RULES.sol, **{name: value}))
     assert not stored().closes(Closing(Base.of("0.042"), Base.of("-1")), rules, START_MS)
+
+
+@pytest.mark.parametrize(
+    ("left", "closes"),
+    [
+        (("0.041", "-1"), True),
+        (("0.001", "0"), True),
+        (("0.042", "-1"), True),
+        (("0.043", "-1"), False),
+        (("-0.042", "-1"), False),
+        (("0", "0"), False),
+    ],
+)
+def test_where_an_order_may_rest_it_is_used_for_whatever_that_has_come_to(
+    left: tuple[str, str], closes: bool
+) -> None:
+    most = msgspec.structs.replace(stored(), resting=(resting_bid().doubt,))
+    assert most.closes(Closing(Base.of(left[0]), Base.of(left[1])), RULES, START_MS) is closes
+
+
+def test_a_cancellation_is_found_by_its_order_while_it_can_arrive() -> None:
+    until = Ms(START_MS + WINDOW_MS)
+    cancel = SignedCancel(4, "0xq", 1, "0xs", until)
+    kept = msgspec.structs.replace(stored(), cancels=(cancel,))
+    assert kept.cancel("0xq", until - 501) == cancel
+    assert kept.cancel("0xq", until - 500) is None
+    assert kept.cancel("0xother", START_MS) is None
 
 
 def test_its_answers_are_not_waited_for_until_its_window_ends() -> None:

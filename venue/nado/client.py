@@ -1,6 +1,6 @@
 """Nado as a `venue.protocol.Venue`: one subaccount, four kinds of connection.
 
-    HTTP  /v1/query, /v1/time, archive   questions, and cancellations                      `http`
+    HTTP  /v1/query, /v1/time, archive   questions, and the cancellation of everything     `http`
     WS    /v1/ws         one per leg     signed orders                                     `orders`
     WS    /v1/subscribe  one             book batches of both products                     `streams`
     WS    /v1/subscribe  one             fills, order updates, position changes            `streams`
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 import trio
 
 from messages.lifecycle import Note
-from messages.units import Base
+from messages.units import Base, Ms
 from runtime.clock import VenueClock
 from runtime.observe import Observe
 from venue.nado import codec
@@ -44,6 +44,7 @@ from venue.protocol import (
     OrderWire,
     Reads,
     Refused,
+    SignedCancel,
     VenueRules,
 )
 
@@ -222,14 +223,25 @@ class NadoVenue:
         It is sent again, with a nonce of its own, by whoever has had no answer: one that comes late finds
         that the order has ended.
         """
-        nonce = self._nonce()
+        soon = Ms(self._clock.now_ms() + CANCEL_RECV_MS)
+        return await self.cancel_signed(self.sign_cancel(product_id, digest, soon))
+
+    def sign_cancel(self, product_id: int, digest: str, recv_time_ms: Ms) -> SignedCancel:
+        """The cancellation of one order, with a nonce of its own. Raises `ValueError` without a key."""
+        nonce = order_nonce(recv_time_ms, self._chance.randrange(_LOW20))
         signing = cancellation_digest(
             self._sender, [product_id], [digest], nonce, self._rules.chain_id, self._rules.endpoint
         )
-        frame = codec.cancel_orders(self._sender, [product_id], [digest], nonce, self._key().sign(signing))
+        return SignedCancel(product_id, digest, nonce, self._key().sign(signing), recv_time_ms)
+
+    async def cancel_signed(self, signed: SignedCancel) -> Base | None:
+        """`cancel`, with what was signed before."""
+        frame = codec.cancel_orders(
+            self._sender, [signed.product_id], [signed.digest], signed.nonce, signed.signature
+        )
         self._weights.cancel_order()
         try:
-            return await self._http.cancelled(frame, digest)
+            return await self._http.cancelled(frame, signed.digest)
         except Refused as error:
             if error.code != codec.NOT_RESTING:
                 raise

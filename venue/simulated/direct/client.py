@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import trio
 
-from messages.units import Base
+from messages.units import Base, Ms
 from runtime.clock import VenueClock
 from venue.nado.codec import DEFINITE_REFUSALS, NOT_RESTING, RATE_LIMITED
 from venue.nado.order_builder import NadoOrderBuilder
@@ -35,6 +35,7 @@ from venue.protocol import (
     Reads,
     Refused,
     Reply,
+    SignedCancel,
     SignedOrder,
     Unreachable,
 )
@@ -298,6 +299,14 @@ class DirectVenue:
             venue.publish()
         await self._link.back("cancel_orders")
         return unfilled
+
+    def sign_cancel(self, product_id: int, digest: str, recv_time_ms: Ms) -> SignedCancel:
+        """Nothing is signed on this way, which has no frames: who has the client may cancel."""
+        return SignedCancel(product_id, digest, 0, "", recv_time_ms)
+
+    async def cancel_signed(self, signed: SignedCancel) -> Base | None:
+        """`cancel`."""
+        return await self.cancel(signed.product_id, signed.digest)
 
     async def _admitted(self, weight: int) -> None:
         """A request to cancel arrives and may be carried out. Raises `Unreachable`, `Refused` as staged."""
