@@ -34,10 +34,12 @@ OWN_MS = 500
 LEAST_REST_MS = 1_000
 """A quote that would be given up sooner is not placed."""
 MINUTE_MS = 60_000
-QUOTE_WEIGHT = 6
-"""Of the wallet's executes: placing a quote, and a cancellation as it is counted for a product."""
+QUOTE_WEIGHT = 2
+"""Of the wallet's executes: placing a quote, and cancelling it once."""
 WEIGHT_A_MINUTE = 120
-"""What quotes may weigh in any minute, a fifth of all: hedging, closing and other runs need the rest."""
+"""What quotes may weigh in any minute, a fifth of all: hedging, closing and other runs need the rest. Before
+each is sealed, all that has really left is asked about as well (`venue/nado/weights.py`).
+"""
 QUOTE_WAITS = "QUOTE_WAITS"
 """Code of a wait for the moment in which a quote may be placed."""
 QUOTE_RESTS = "QUOTE_RESTS"
@@ -111,7 +113,9 @@ class Quoting(msgspec.Struct, frozen=True):
     taking_from: int | None = None
     """How many plans had entered when quoting was given up and taking began; None: it has not."""
     terms: QuoteTerms | None = None
-    """Of the last quote that worked, of those whose fills are hedged."""
+    """Of the last quote that was proposed, or seen to work, of those whose fills are hedged."""
+    because: str = ""
+    """The rule by which the pair leaves that this one closes."""
     hedged_last: bool = False
     """Was what its end left proposed as a hedge?"""
     settled: tuple[int, int] | None = None
@@ -147,11 +151,21 @@ class Quoting(msgspec.Struct, frozen=True):
             sent_seq=self.sent_seq,
         )
 
-    def sent(self, seq: int, now_ms: Ms) -> "Quoting":
-        """The same after one more quote was proposed, behind the plan `seq`."""
+    def sent(self, quote: SizingPlan, seq: int, now_ms: Ms) -> "Quoting":
+        """The same after one more quote was proposed, behind the plan `seq`. It may trade before anybody sees
+        it work.
+        """
         recent = tuple(at_ms for at_ms in self.sent_ms if at_ms > now_ms - MINUTE_MS)
         added = () if seq == self.sent_seq else (now_ms,)
-        return msgspec.structs.replace(self, sent_ms=(*recent, *added), sent_seq=seq, waits=None)
+        return msgspec.structs.replace(
+            self,
+            terms=quote.quote,
+            because=quote.because,
+            hedged_last=False,
+            sent_ms=(*recent, *added),
+            sent_seq=seq,
+            waits=None,
+        )
 
     def has_weight(self, now_ms: Ms) -> bool:
         """Is there weight left for another one?"""
@@ -303,7 +317,7 @@ def entry_quote(
     if not isinstance(entry, SizingPlan):
         return memory, entry
     quote = quote_of(entry, look, price, memory.until_ms, opens=True)
-    return memory.sent(look.held.seq, now_ms), quote
+    return memory.sent(quote, look.held.seq, now_ms), quote
 
 
 def exit_quote(memory: Quoting, look: QuoteLook, leaving: SizingPlan) -> tuple[Quoting, SizingPlan | None]:
@@ -330,7 +344,7 @@ def exit_quote(memory: Quoting, look: QuoteLook, leaving: SizingPlan) -> tuple[Q
     if isinstance(price, Denial):
         return msgspec.structs.replace(memory, waits=price), None
     quote = quote_of(leaving, look, price, memory.until_ms, opens=False)
-    return memory.sent(held.seq, now_ms), quote
+    return memory.sent(quote, held.seq, now_ms), quote
 
 
 # -- a quote that is no longer wanted ------------------------------------------------------------------------

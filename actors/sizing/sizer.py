@@ -117,14 +117,20 @@ class Sizer(WantedSizes, frozen=True, dict=True):
         else:
             quoting, decision = ended(quoting, at, leave=look.directive.leave_now)
             if decision is None:
-                decision = self._leave_on(look, quote) if leaving(held) else self._uneven(look, quote)
+                decision = (
+                    self._leave_on(look, quote, quoting.because)
+                    if leaving(held)
+                    else self._uneven(look, quote)
+                )
         return self._proposed(msgspec.structs.replace(memory, quoting=quoting), look, decision)
 
-    def _leave_on(self, look: Look, quote: PairQuote) -> SizingPlan | None:
-        """What a quote that closed has left leaves like any pair, at once."""
-        rule = self.exit_rule(look, quote)
-        plan = self._close(look, quote, "exit", self.settings.max_slippage) if quote.venue_active else None
-        return msgspec.structs.replace(plan, because=rule.code if rule else "HOLD") if plan else None
+    def _leave_on(self, look: Look, quote: PairQuote, because: str) -> SizingPlan | None:
+        """What a quote that closed has left leaves like any pair, at once, by the rule of the quote."""
+        if not quote.venue_active:
+            return None
+        plan = self._close(look, quote, "exit", self.settings.max_slippage)
+        because = look.directive.reason or "LEAVE" if look.directive.leave_now else because or "HOLD"
+        return msgspec.structs.replace(plan, because=because) if plan else None
 
     def _quote_look(self, look: Look, quote: PairQuote) -> QuoteLook:
         return QuoteLook(self.settings, self.rules, look.held, quote, look.now_ms)

@@ -41,6 +41,7 @@ def test_a_pair_whose_hold_is_over_is_closed_by_an_order_that_rests() -> None:
     assert plan.quote.worst == Price.of("115.92"), "five ticks beyond SOL's ask"
     assert plan.quote.give_up_ms == NOW + 60_000 == memory.quoting.until_ms
     assert plan.quote.rest == 15_000
+    assert (memory.quoting.terms, memory.quoting.because) == (plan.quote, "HOLD")
 
 
 def test_it_waits_for_a_fresh_touch_and_says_so() -> None:

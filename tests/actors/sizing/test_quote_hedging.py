@@ -18,6 +18,7 @@ from tests.actors.sizing.quoting_looks import (
     ETH,
     NOW,
     SOL,
+    fresh,
     one_step,
     resting,
     resting_order,
@@ -239,6 +240,18 @@ def test_all_that_is_left_is_hedged_once_and_repaired_then() -> None:
     assert (plan.eth.amount, plan.sol.amount, plan.sol.kind) == (0, Base.of("-3"), "fok")
 
 
+def test_a_quote_that_trades_before_anybody_sees_it_work_is_hedged_by_its_terms() -> None:
+    memory, proposed = one_step(held(), resting(), fresh())
+    assert isinstance(proposed, SizingPlan)
+    assert proposed.quote is not None
+    whole = proposed.quote
+    traded = works(
+        eth=whole.eth.text(), eth_wanted=whole.eth, sol_wanted=whole.sol, rows=2, last_purpose="quote"
+    )
+    plan = plan_in(one_step(traded, resting(), memory)[1], "hedge")
+    assert (plan.sol.amount, plan.sol.limit) == (whole.sol, whole.worst)
+
+
 def test_at_its_end_nothing_is_kept_back() -> None:
     """0.4 of 0.42 ETH are 9.5 of 10 SOL."""
     assert (
@@ -306,3 +319,12 @@ def test_what_a_quote_that_closed_has_left_is_hedged_and_leaves() -> None:
     assert (plan.eth.amount, plan.sol.amount, plan.because) == (Base.of("-0.21"), Base.of("5"), "HOLD")
     plan = plan_in(one_step(uneven_by_exit("0.21", "-5"), resting())[1], "exit")
     assert plan.because == "HOLD", "also after a restart"
+
+
+def test_the_rest_leaves_by_the_rule_that_the_quote_left_by() -> None:
+    """What is left is uneven, and no rule about a whole pair has a word in it."""
+    memory = ended_of(terms(opens=False, worst="115.92"), because="FUNDING_HELD", hedged_last=True)
+    lone = uneven_by_exit("0", "-10", last_purpose="hedge")
+    assert plan_in(one_step(lone, resting(), memory)[1], "exit").because == "FUNDING_HELD"
+    leave = Directive(enter=False, leave_now=True, reason="stop")
+    assert plan_in(one_step(lone, resting(), memory, directive=leave)[1], "exit").because == "stop"
