@@ -49,8 +49,8 @@ def on_sealed(
     """Check the plan on the object held, build and sign this leg's order, and vote. Sends nothing."""
     plan = sealed.plan
     ballot = Ballot(sealed, state.epoch, state.last_seq)
-    denial = may_enter(VOTE, ballot, plan.purpose) or may_enter(
-        LEG, LegBallot(state.leg, plan, settings, connected), plan.purpose
+    denial = may_enter(VOTE, ballot, plan.judged_as) or may_enter(
+        LEG, LegBallot(state.leg, plan, settings, connected), plan.judged_as
     )
     if denial is not None:
         return state, Declined(state.leg, plan.epoch, plan.seq, denial.code, denial.detail)

@@ -161,7 +161,7 @@ class SealGate:
         if isinstance(message, Abort):
             self._aborts.aborted(message, trio.current_time())
         elif isinstance(message, Sealed):
-            self._aborts.sealed(message.plan.purpose)
+            self._aborts.sealed(message.plan.judged_as)
         else:
             self._aborts.placed()
             self._denials.entered()
