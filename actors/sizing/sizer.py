@@ -56,6 +56,10 @@ REFUSED_MS = 30_000
 """How long a hedged pair waits with another try at a leg that was refused for good, unless the venue's
 rules change before.
 """
+SEALED_MS = 50
+"""For so long a plan that was proposed beside an order that rests may be on its way to being sealed, whatever
+else is heard of that order meanwhile.
+"""
 BLIND_AFTER_MS = 3_000
 """How long a book is waited for before something open is left at a limit reckoned from the oracle."""
 
@@ -69,6 +73,8 @@ class Memory(msgspec.Struct, frozen=True):
     denial: Denial | None = None
     """What keeps it from entering just now; None: nothing, or there is nothing to enter."""
     quoting: Quoting = Quoting()
+    behind_seq: int = -1
+    """The last sealed plan when a plan was proposed; -1: what was proposed last is none."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -106,6 +112,8 @@ class Sizer(WantedSizes, frozen=True, dict=True):
     def _quoting(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
         """The same where orders rest, or may."""
         held, at = look.held, self._quote_look(look, quote)
+        if memory.behind_seq == held.seq and look.now_ms < memory.proposed_ms + SEALED_MS:
+            return memory, None
         quoting, decision = seen(memory.quoting, at), None
         if held.phase == "flat":
             return self._flat(msgspec.structs.replace(memory, quoting=quoting), look, quote)
@@ -158,7 +166,8 @@ class Sizer(WantedSizes, frozen=True, dict=True):
     def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
         if decision is None:
             return memory, None
-        return Memory(Ms(0), look.now_ms, look.held.rows, quoting=memory.quoting), decision
+        seq = look.held.seq if isinstance(decision, SizingPlan) else -1
+        return Memory(Ms(0), look.now_ms, look.held.rows, None, memory.quoting, seq), decision
 
     # -- flat: enter, or say why not -------------------------------------------------------------------------
 

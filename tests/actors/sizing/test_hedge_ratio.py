@@ -14,6 +14,7 @@ from actors.risk.may_enter import LegBallot, hedge_ratio_denial
 from actors.sizing.sizer import Look, Memory, Sizer
 from commands.checks.exit_costs import must_clear_costs
 from commands.output.words import ConfigError
+from commands.report.cycle_execution import BesideFold
 from commands.report.cycle_row import CycleEnd, cycle_row
 from messages.lifecycle import AccountStream, Adopted, CycleEnded, Held, Started
 from messages.settings import Settings
@@ -249,9 +250,8 @@ def test_the_row_of_a_report_is_by_the_pairs_ratio() -> None:
     """At the mids of the decision to leave, as it was planned: 115.7898 USD of ETH, 92.688 of SOL."""
     story = entered(EIGHT_TENTHS)
     story.leave(1)
-    row = cycle_row(
-        story.fold.cycle, CycleEnd(1, "completed", "", "", Ns(story.now_ms * 1_000_000)), [], {}, 0
-    )
+    end = CycleEnd(1, "completed", "", "", Ns(story.now_ms * 1_000_000))
+    row = cycle_row(story.fold.cycle, end, [], BesideFold())
     assert row.hedge_ratio == EIGHT_TENTHS
     assert row.marked == imbalance(Quote.of("115.7898"), Quote.of("92.688"), EIGHT_TENTHS)
     assert row.filled == story.fold.cycle.filled_imbalance

@@ -193,7 +193,25 @@ def test_while_a_plan_is_in_flight_or_a_proposal_unanswered_nothing_is_decided()
     memory, decision = one_step(works(order, eth="0.1"), resting())
     assert decision is not None
     assert one_step(works(order, eth="0.1"), resting(), memory)[1] is None
-    assert one_step(works(order, eth="0.1", rows=2), resting(), memory)[1] is not None
+    assert one_step(works(order, eth="0.1", rows=2, seq=1), resting(), memory)[1] is not None
+
+
+def test_a_fill_beside_a_hedge_that_is_being_sealed_waits_for_it_and_one_beside_a_cancellation_does_not() -> (
+    None
+):
+    """Every fill is a row, so rows alone do not say that the proposal was answered."""
+    order = resting_order(terms(), filled="0.1")
+    memory, decision = one_step(works(order, eth="0.1"), resting())
+    plan_in(decision, "hedge")
+    more = works(resting_order(terms(), filled="0.2"), eth="0.2", rows=2)
+    assert one_step(more, resting(), memory, now_ms=NOW + 49)[1] is None
+    assert one_step(more, resting(), memory, now_ms=NOW + 50)[1] is not None
+    sealed = msgspec.structs.replace(more, seq=1)
+    assert one_step(sealed, resting(), memory, now_ms=NOW + 1)[1] is not None
+    away = quote(NOW, eth_ask="2757.3")
+    memory, decision = one_step(works(resting_order(terms())), resting(), look_at=away)
+    assert isinstance(decision, CancelAsked)
+    plan_in(one_step(more, resting(), memory, look_at=away, now_ms=NOW + 1)[1], "hedge")
 
 
 # -- beyond the worst price ----------------------------------------------------------------------------------
@@ -235,7 +253,7 @@ def test_all_that_is_left_is_hedged_once_and_repaired_then() -> None:
     whole = works(eth="0.42", sol="-4")
     memory, decision = one_step(whole, resting(), ended_of(terms()))
     assert plan_in(decision, "hedge").sol.amount == Base.of("-6")
-    part = works(eth="0.42", sol="-7", last_purpose="hedge", rows=2)
+    part = works(eth="0.42", sol="-7", last_purpose="hedge", rows=2, seq=1)
     plan = plan_in(one_step(part, resting(), memory)[1], "repair")
     assert (plan.eth.amount, plan.sol.amount, plan.sol.kind) == (0, Base.of("-3"), "fok")
 
@@ -245,9 +263,7 @@ def test_a_quote_that_trades_before_anybody_sees_it_work_is_hedged_by_its_terms(
     assert isinstance(proposed, SizingPlan)
     assert proposed.quote is not None
     whole = proposed.quote
-    traded = works(
-        eth=whole.eth.text(), eth_wanted=whole.eth, sol_wanted=whole.sol, rows=2, last_purpose="quote"
-    )
+    traded = works(eth=whole.eth.text(), eth_wanted=whole.eth, sol_wanted=whole.sol, rows=2, seq=1)
     plan = plan_in(one_step(traded, resting(), memory)[1], "hedge")
     assert (plan.sol.amount, plan.sol.limit) == (whole.sol, whole.worst)
 
