@@ -8,6 +8,7 @@ transitions.py   what can happen next (its parts: supervisor.py, legs.py, ledger
 invariants.py    I1-I9 on every step, L1, L2 and no deadlock on every ending
 search.py        breadth first, shortest trace, no cycles
 mutants.py       the protocol broken on purpose, one switch each
+quotes/          the same of orders that rest, a model of its own
 
 python -m tests.model --crashes 2 --losses 1 --plans 2
 """

@@ -1,5 +1,6 @@
-"""The full bound by one command: `python -m tests.model --crashes 2 --losses 1 --plans 2`. `--mutant NAME`
-and `--mutants` show broken variants.
+"""The full bound by one command: `python -m tests.model --crashes 2 --losses 1 --plans 2`; that of orders
+that rest by another: `python -m tests.model --quotes 2 --crashes 1 --losses 0`. `--mutant NAME` and
+`--mutants` show broken variants.
 """
 
 import argparse
@@ -8,9 +9,12 @@ import sys
 
 from messages.units import Rate
 from tests.model.mutants import MUTANTS, table
+from tests.model.quotes import moves
+from tests.model.quotes.rules import SOUND as RESTING_SOUND
 from tests.model.real import hedge_at
 from tests.model.rules import SOUND
 from tests.model.search import SearchResult, search
+from tests.model.state import LEGS
 from tests.model.table import markdown
 
 
@@ -27,6 +31,18 @@ def main() -> int:
     )
     parser.add_argument(
         "--plans", type=int, default=2, help="how many plans are placed; aborted ones do not count"
+    )
+    parser.add_argument(
+        "--quotes",
+        type=int,
+        default=0,
+        help="the model of orders that rest, with so many quotes; without it, the barrier's",
+    )
+    parser.add_argument(
+        "--quote-leg", default="eth", choices=LEGS, help="which leg rests: two lots of ETH, or three of SOL"
+    )
+    parser.add_argument(
+        "--lean", action="store_true", help="a quote's fills may be hedged by a quote as well"
     )
     parser.add_argument(
         "--hedge-ratio",
@@ -56,7 +72,13 @@ def main() -> int:
         found = MUTANTS[asked.mutant].search()
         print(_told(found))
         return not found.name
-    found = search(SOUND._replace(plans=asked.plans), crashes=asked.crashes, losses=asked.losses)
+    bounds = {"crashes": asked.crashes, "losses": asked.losses}
+    if asked.quotes:
+        found = moves.search_resting(
+            RESTING_SOUND._replace(quote_leg=asked.quote_leg, lean=asked.lean), quotes=asked.quotes, **bounds
+        )
+    else:
+        found = search(SOUND._replace(plans=asked.plans), **bounds)
     print(_told(found))
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
     print("no violation" if not found.name else "VIOLATION")

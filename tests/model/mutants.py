@@ -1,5 +1,5 @@
 """The protocol broken on purpose, one switch each: if the model could not tell these from the real thing, it
-would prove nothing.
+would prove nothing. `quotes/mutants.py` has those of orders that rest.
 
 Each names the invariant that catches it first (breadth first: by the shortest trace there is) and the
 smallest bound in which it is caught.
@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from tests.model import real
+from tests.model.quotes.mutants import QUOTE_MUTANTS, QuoteMutant
 from tests.model.real import Answer
 from tests.model.rules import SOUND, Rules
 from tests.model.search import SearchResult, search
@@ -113,7 +114,7 @@ I9 = "i9_undisturbed_legs_act_together"
 L1 = "l1_every_intent_gets_an_outcome"
 L2 = "l2_a_lone_leg_is_followed_by_repair_or_flatten"
 
-MUTANTS: dict[str, ProtocolMutant] = {
+MUTANTS: dict[str, ProtocolMutant | QuoteMutant] = {
     "act_on_receipt": ProtocolMutant(
         "a leg sends when the plan is sealed, not when it is placed", broken(acts_on_receipt=True), I3
     ),
@@ -190,6 +191,7 @@ MUTANTS: dict[str, ProtocolMutant] = {
     "never_resolved": ProtocolMutant(
         "nobody asks the venue about an order in doubt", broken(never_asks=True), L1, losses=1
     ),
+    **QUOTE_MUTANTS,
 }
 
 

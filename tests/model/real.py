@@ -45,7 +45,7 @@ from messages.execution import (
     Resolved,
 )
 from messages.settings import Settings
-from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan
+from messages.sizing import Declined, LegOrder, Place, QuoteTerms, Ready, Sealed, SizingPlan
 from messages.units import DOLLAR_NEUTRAL, Base, Bps, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from tests.model.state import LOTS, Bar, Message, Plan, Told
@@ -53,8 +53,12 @@ from venue.protocol import ArchivedOrder, Order, SignedOrder
 from venue.resolve import WINDOW_MARGIN_MS, judge
 
 RECV_TIME_MS = 2_000
+REST_MS = 6_000
+GIVE_UP_MS = 4_000
+"""After the seal, as all times of a plan here."""
 READY_DEADLINE_MS = 100
 PLAN_EVERY_MS = 10_000
+NO_PLAN = Plan(0, 0, "", 0, 0)
 PRODUCTS = {"eth": 4, "sol": 8}
 SIGN = {"eth": 1, "sol": -1}
 """An enter buys ETH and sells SOL."""
@@ -79,15 +83,26 @@ def now_ms(seq: int, *, late: bool) -> int:
 
 def _order(plan: Plan, leg: str) -> LegOrder:
     lots = plan.lots(leg) * SIGN[leg] * (1 if plan.increases else -1)
+    rests, takes = plan.purpose == "quote", plan.purpose == "hedge" or not plan.increases
     return LegOrder(
         PRODUCTS[leg],
         Base(lots),
         Price(1),
-        "fok" if plan.increases else "ioc",
-        not plan.increases,
+        "post_only" if rests else "ioc" if takes else "fok",
+        not plan.increases and not rests,
         Price(1),
         Price(1),
     )
+
+
+def _terms(plan: Plan) -> QuoteTerms | None:
+    """On what a quote was decided: the whole pair in the direction of an enter."""
+    if plan.terms is None:
+        return None
+    leg, opens, eth, sol, hedges = plan.terms
+    whole = Base(eth * SIGN["eth"]), Base(sol * SIGN["sol"])
+    give_up = Ms(sealed_ms(plan.seq) + GIVE_UP_MS)
+    return QuoteTerms(leg, opens, *whole, Price(1), Ms(REST_MS), give_up, hedges)
 
 
 @cache
@@ -96,8 +111,9 @@ def sizing_plan(plan: Plan) -> SizingPlan:
     until = Ms(sealed_ms(plan.seq) + RECV_TIME_MS)
     eth, sol, ratio = _order(plan, "eth"), _order(plan, "sol"), HEDGED["at"]
     whole = SizingPlan(
-        plan.epoch, plan.seq, 1, 0, plan.purpose, Ms(0), until, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol
-    )  # type: ignore[arg-type]
+        plan.epoch, plan.seq, 1, 0, plan.purpose, Ms(0), until, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol,
+        quote=_terms(plan),
+    )  # type: ignore[arg-type]  # fmt: skip
     return whole if ratio == DOLLAR_NEUTRAL else msgspec.structs.replace(whole, hedge_ratio=ratio)
 
 
@@ -136,6 +152,8 @@ def _event(message: Message) -> barrier.Event:
             return EpochBumped(epoch, "restarted")
         case ("proposed", purpose, eth, sol):
             return sizing_plan(Plan(0, 0, purpose, eth, sol))
+        case ("quote proposed", plan):
+            return sizing_plan(plan)
         case ("clock jumped", plan):
             return ClockJumped(plan.epoch, plan.seq, "it was set")
         case ("recovered",):
@@ -152,13 +170,8 @@ def barrier_of(bar: Bar) -> Barrier:
     return Barrier(bar.epoch, bar.seq, bar.phase, plan, ready, due)  # type: ignore[arg-type]
 
 
-def plan_of(plan: SizingPlan) -> Plan:
-    """The key of a real plan."""
-    return Plan(plan.epoch, plan.seq, plan.purpose, abs(plan.eth.amount), abs(plan.sol.amount))
-
-
-def _key(state: Barrier) -> Bar:
-    plan = plan_of(state.sealed.plan) if state.sealed else None
+def _key(state: Barrier, kind: type[Plan]) -> Bar:
+    plan = kind.of(state.sealed.plan) if state.sealed else None
     assert plan is None or sealed_message(plan, "same") == state.sealed, "the key must say everything"
     copies = {digest(sealed_message(plan, copy).plan): copy for copy in ("other", "same")} if plan else {}
     ready = tuple(sorted((vote.who, copies[vote.plan_digest]) for vote in state.ready))
@@ -189,15 +202,12 @@ def _actions(actions: tuple[barrier.Action, ...], plan: Plan | None) -> tuple[Ac
 @cache
 def step(bar: Bar, message: Message, late: bool) -> Answer:
     """The real table's row for this state, message and time."""
-    at = (
-        sealed_ms(bar.seq + 1)
-        if message[0] == "proposed"
-        else now_ms(bar.plan.seq if bar.plan else bar.seq, late=late)
-    )
+    proposed = message[0] in {"proposed", "quote proposed"}
+    at = sealed_ms(bar.seq + 1) if proposed else now_ms(bar.plan.seq if bar.plan else bar.seq, late=late)
     after, actions = barrier.step(
         barrier_of(bar), _event(message), at, recv_time_ms=RECV_TIME_MS, ready_deadline_ms=READY_DEADLINE_MS
     )
-    key = _key(after)
+    key = _key(after, type(message[1]) if message[0] == "quote proposed" else type(bar.plan or NO_PLAN))
     return key, _actions(actions, key.plan or bar.plan)
 
 

@@ -8,14 +8,36 @@ and L2 hold of *every* run because they hold at every ending.
 import gc
 import time
 from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 from tests.model.invariants import LIVENESS, SAFETY, STEPS
 from tests.model.rules import Rules
-from tests.model.state import State, start
+from tests.model.state import start
 from tests.model.symmetry import mirrored, words
 from tests.model.transitions import calmed, successors
+
+
+class Explored(NamedTuple):
+    """What a search goes through: how states follow each other, and what must hold of them. `rules` is
+    whatever the functions take as such.
+    """
+
+    successors: Callable[[Any, Any], Iterator[tuple[str, Any]]]
+    calmed: Callable[[Any], Any]
+    safety: tuple[Callable[[Any, Any], str], ...]
+    """Asked of every state and of the one before it."""
+    steps: tuple[Callable[[Any, Any], str], ...]
+    """Those of them that are about a step, so they are asked again on the way to a state that is known."""
+    liveness: tuple[Callable[[Any, Any], str], ...]
+    """Asked of every state after which nothing happens, with the rules."""
+    symmetric: Callable[[Any], bool] = lambda _rules: False
+    """Is of a state and its mirror image one enough?"""
+
+
+BARRIER = Explored(successors, calmed, SAFETY, STEPS, LIVENESS, lambda rules: bool(rules.symmetric))
 
 
 @dataclass
@@ -50,11 +72,11 @@ class Search:
     whom.
     """
 
-    def __init__(self, rules: Rules, crashes: int, losses: int) -> None:
-        self.rules = rules
-        first = start(crashes, losses)
-        self.numbers: dict[State, int] = {first: 0}
-        self.order: list[State] = [first]
+    def __init__(self, rules: Any, first: Any, explored: Explored = BARRIER) -> None:
+        self.rules, self.explored = rules, explored
+        self.symmetric = explored.symmetric(rules)
+        self.numbers: dict[Any, int] = {first: 0}
+        self.order: list[Any] = [first]
         self.parents = array("i", [-1])
         self.sources, self.targets = array("i"), array("i")
         self.depth = self.endings = 0
@@ -81,15 +103,15 @@ class Search:
             number += 1
         return self._found("a cycle", "a run need not end") if self._cyclic() else self._found()
 
-    def _expand(self, number: int) -> tuple[str, str, tuple[State, int]] | None:
-        before, ends = self.order[number], True
-        for _, reached in successors(before, self.rules):
+    def _expand(self, number: int) -> tuple[str, str, tuple[Any, int]] | None:
+        before, ends, explored = self.order[number], True, self.explored
+        for _, reached in explored.successors(before, self.rules):
             if reached == before:
                 continue
             ends = False
-            after = calmed(reached)
+            after = explored.calmed(reached)
             known = self._number(after)
-            rules = SAFETY if known is None or after is not reached else STEPS
+            rules = explored.safety if known is None or after is not reached else explored.steps
             for rule in rules:
                 detail = rule(reached, before)
                 if detail:
@@ -100,21 +122,21 @@ class Search:
             self.targets.append(known)
         return self._ending(before, number) if ends else None
 
-    def _number(self, state: State) -> int | None:
+    def _number(self, state: Any) -> int | None:
         """The number of a state that was met already, as it is or in the mirror."""
         known = self.numbers.get(state)
-        return self.numbers.get(mirrored(state)) if known is None and self.rules.symmetric else known
+        return self.numbers.get(mirrored(state)) if known is None and self.symmetric else known
 
-    def _meet(self, state: State, parent: int) -> int:
+    def _meet(self, state: Any, parent: int) -> int:
         number = len(self.order)
         self.numbers[state] = number
         self.order.append(state)
         self.parents.append(parent)
         return number
 
-    def _ending(self, state: State, number: int) -> tuple[str, str, tuple[State, int]] | None:
+    def _ending(self, state: Any, number: int) -> tuple[str, str, tuple[Any, int]] | None:
         self.endings += 1
-        for rule in LIVENESS:
+        for rule in self.explored.liveness:
             detail = rule(state, self.rules)
             if detail:
                 return rule.__name__, detail, (state, number)
@@ -143,16 +165,14 @@ class Search:
                     free.append(target)
         return taken != len(self.order)
 
-    def _found(
-        self, name: str = "", detail: str = "", where: tuple[State, int] | None = None
-    ) -> SearchResult:
+    def _found(self, name: str = "", detail: str = "", where: tuple[Any, int] | None = None) -> SearchResult:
         trace = self._trace(*where) if where is not None else ()
         seconds = time.process_time() - self.began
         return SearchResult(
             len(self.order), len(self.targets), self.depth, self.endings, seconds, name, detail, trace
         )
 
-    def _trace(self, last: State, number: int) -> tuple[str, ...]:
+    def _trace(self, last: Any, number: int) -> tuple[str, ...]:
         """The moves that lead to `last`, which is state `number` or one move behind it. Where the search
         went on in the mirror, so do the words.
         """
@@ -169,16 +189,16 @@ class Search:
             swapped ^= turns
         return tuple(lines)
 
-    def _move(self, before: State, after: State) -> tuple[str, bool]:
-        for line, reached in successors(before, self.rules):
-            for form in (reached, calmed(reached)):
+    def _move(self, before: Any, after: Any) -> tuple[str, bool]:
+        for line, reached in self.explored.successors(before, self.rules):
+            for form in (reached, self.explored.calmed(reached)):
                 if form == after:
                     return line, False
-                if self.rules.symmetric and mirrored(form) == after:
+                if self.symmetric and mirrored(form) == after:
                     return line, True
         raise AssertionError("no move leads there")
 
 
 def search(rules: Rules, *, crashes: int, losses: int) -> SearchResult:
     """All states within the bounds."""
-    return Search(rules, crashes, losses).run()
+    return Search(rules, start(crashes, losses)).run()

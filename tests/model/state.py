@@ -20,6 +20,8 @@ its digest with it, "torn" was changed and its digest was not.
 
 from typing import Any, NamedTuple
 
+from messages.sizing import SizingPlan
+
 LOTS = 2
 """What an enter asks for, per leg."""
 LEGS = ("eth", "sol")
@@ -34,6 +36,13 @@ class Plan(NamedTuple):
     purpose: str
     eth: int
     sol: int
+    terms = None
+    """Nothing of it rests (`quotes/state.py` has plans of which something does)."""
+
+    @classmethod
+    def of(cls, plan: SizingPlan) -> "Plan":
+        """The key of a real plan."""
+        return cls(plan.epoch, plan.seq, plan.purpose, abs(plan.eth.amount), abs(plan.sol.amount))
 
     def lots(self, leg: str) -> int:
         return self.eth if leg == "eth" else self.sol

@@ -4,6 +4,8 @@ trace is the model's.
 
 from pathlib import Path
 
+import pytest
+
 from tests.model import table
 from tests.model.mutants import MUTANTS
 
@@ -30,5 +32,6 @@ def test_every_test_that_the_page_names_exists() -> None:
     assert not [name for name in named if f"def {name}(" not in sources]
 
 
-def test_the_pages_trace_is_the_models() -> None:
-    assert MUTANTS["resend_identical_bytes"].search().story() in PAGE
+@pytest.mark.parametrize("name", ["resend_identical_bytes", "missed_is_gone"])
+def test_the_pages_trace_is_the_models(name: str) -> None:
+    assert MUTANTS[name].search().story() in PAGE
