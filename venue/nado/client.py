@@ -1,6 +1,6 @@
 """Nado as a `venue.protocol.Venue`: one subaccount, four kinds of connection.
 
-    HTTP  /v1/query, /v1/time, archive   questions, and the cancellation of everything     `http`
+    HTTP  /v1/query, /v1/time, archive   questions, and cancellations                      `http`
     WS    /v1/ws         one per leg     signed orders                                     `orders`
     WS    /v1/subscribe  one             book batches of both products                     `streams`
     WS    /v1/subscribe  one             fills, order updates, position changes            `streams`

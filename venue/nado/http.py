@@ -1,5 +1,5 @@
-"""Questions over HTTP: `venue.protocol.Reads` on the gateway and the archive, and the one execute that is not
-an order.
+"""Questions over HTTP: `venue.protocol.Reads` on the gateway and the archive, and the executes that are no
+orders.
 
 Every request has a deadline and every answer a size; no answer, a status other than 200 and a text that is no
 JSON are errors, never an empty result (lesson R2). Every question is counted against the venue's rate limits

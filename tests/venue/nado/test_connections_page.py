@@ -5,10 +5,19 @@ from pathlib import Path
 import pytest
 
 from messages.settings import Settings
+from messages.sizing import REST_MAX_MS
 from runtime.backoff import RECONNECT
 from venue.nado.http import ANSWER_BYTES_MAX
 from venue.nado.socket import MESSAGE_BYTES_MAX, PING_EVERY_S, SILENCE_S
-from venue.nado.weights import ARCHIVE, EXECUTES, QUERIES, unwind_questions, unwind_weight
+from venue.nado.weights import (
+    ARCHIVE,
+    CANCEL_TRIES,
+    EXECUTES,
+    QUERIES,
+    RESTING_MINUTE,
+    unwind_questions,
+    unwind_weight,
+)
 
 PAGE = " ".join((Path(__file__).resolve().parents[3] / "docs" / "connections.md").read_text().split())
 
@@ -30,6 +39,9 @@ PAGE = " ".join((Path(__file__).resolve().parents[3] / "docs" / "connections.md"
             f"{unwind_weight(len(Settings().flatten_steps))} in executes (five steps, ESCAPE twice),"
             f" {unwind_questions()} in queries"
         ),
+        f"room for {CANCEL_TRIES} cancellations and its hedges as well",
+        f"no more than {RESTING_MINUTE} in a minute",
+        f"at most {REST_MAX_MS // 1000} s after its receive window",
     ],
 )
 def test_its_figures_are_the_codes(saying: str) -> None:
