@@ -82,6 +82,13 @@ class NoCancels(Accidents):
         raise Unreachable("no answer")
 
 
+class NoKey(Accidents):
+    """A venue whose client has no key."""
+
+    async def cancel(self, product_id: int, order: str) -> Base | None:
+        raise ValueError("there is no key to sign with")
+
+
 def last_trade_s(it: Trial, order: WorkingOrder) -> float:
     return (order.doubt.last_trade_ms + ARRIVED_MS - it.ready.world.clock.now_ms()) / 1000
 
@@ -219,7 +226,9 @@ async def test_without_a_key_what_was_signed_before_it_left_cancels_and_closes(
         stored = msgspec.structs.replace(signed, resting=(order.doubt,), cancels=(cancel,))
         if filled:
             trades(it, filled)
-        context = EscapeContext(world.venue, world.rules, world.clock, SETTINGS, it._write, it._observe, 3)
+        context = EscapeContext(
+            NoKey(world.venue), world.rules, world.clock, SETTINGS, it._write, it._observe, 3
+        )
         began_s = trio.current_time()
         left = await escape(context, ClosingTask.of(left_open(order)), stored=stored, signs=False)
         assert (left.flat, it.open_now()) == (True, (0, 0)), it.notes

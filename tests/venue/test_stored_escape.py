@@ -78,6 +78,7 @@ def test_it_is_not_used_when_the_venue_trades_on_other_steps_or_ticks_now(name: 
         (("0.042", "-1"), True),
         (("0.043", "-1"), False),
         (("-0.042", "-1"), False),
+        (("-0.041", "-1"), False),
         (("0", "0"), False),
     ],
 )
