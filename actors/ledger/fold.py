@@ -891,7 +891,7 @@ class Fold(msgspec.Struct):
             flight.adopted = True
         if self.flight is not None:
             self.flight.adopted = self.flight.uncertain = self.flight.overtaken = True
-        elif not self.cycle.live:
+        elif not (self.cycle.live or self.working):
             self.cycle.over = True
             self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
         self._events_lost(at_ns)

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from actors.ledger.fold import Fold
-from messages.execution import CancelAnswer, CancelAsked, PlanClosed, QuoteEnded, Resolved
-from messages.lifecycle import GuardActed, Restarted
-from messages.sizing import Abort, PairSettled, Skipped
-from messages.units import Base, Ms, Price, Quote, notional
+from messages.execution import CancelAnswer, CancelAsked, EscapeRound, PlanClosed, QuoteEnded, Resolved
+from messages.lifecycle import AccountStream, GuardActed, Restarted, Started
+from messages.sizing import Abort, PairSettled, Sealed, Skipped
+from messages.units import Base, Ms, Ns, Price, Quote, notional
+from messages.wire import digest
 from tests.actors.fakes import RULES
 from tests.actors.ledger.story import ETH, PRICE, PRODUCT, SOL, Story
 from venue.protocol import rules_read
@@ -168,7 +169,8 @@ def test_a_cancel_answer_before_the_last_fill_waits_for_it() -> None:
     assert order.doubt.last_trade_ms == answered_ms, "it cannot trade after its answer"
     assert story.said_of(QuoteEnded) == []
     story.fill("eth", "0.01", remaining="0.032")
-    assert story.held.working[0].resolving
+    story.cancel_answer("eth", "0.032")
+    assert story.held.working[0].resolving, "the first answer stands"
     story.fill("eth", "0.01", remaining="0.022")
     assert the_ending(story).fill.filled == Base.of("0.02")
 
@@ -262,6 +264,10 @@ def test_an_intent_that_a_dead_process_left_is_shown_as_working_by_whoever_reads
     read = story.reread()
     assert [order.acknowledged for order in read.working] == [False]
     assert read.doubts == ()
+    story.place()
+    assert len(story.reread().working) == 1, "also when it is known that it was placed"
+    story = Story()
+    story.seal(story.quote_plan(*WHOLE))
     story.tell(GuardActed(2, "", Ms(5000)))
     assert [order.acknowledged for order in story.held.working] == [False]
     assert story.held.phase == "working"
@@ -317,11 +323,54 @@ def test_a_settled_pair_is_open_and_anything_else_is_taken_no_notice_of() -> Non
     story.tell(PairSettled(2, Base.of("0.021"), Base.of("-0.5"), "another cycle"))
     story.tell(PairSettled(1, Base.of("0.021"), Base.of("-0.6"), "not what is held"))
     assert story.held.phase == "uneven"
+    assert story.fold.cycle.agreed == [(Base.of("0.042"), Base.of("-1"))]
     story.tell(PairSettled(1, Base.of("0.021"), Base.of("-0.5"), "hedged"))
     assert story.held.phase == "open"
     story.leave()
     story.snapshot()
     assert story.ended == [(1, "completed")]
+
+
+def test_a_leg_alone_is_settled_by_nobody() -> None:
+    story = quoted()
+    story.fill("eth", "0.02", remaining="0.022")
+    story.cancel_answer("eth", "0.022")
+    story.tell(PairSettled(1, Base.of("0.02"), Base(0), ""))
+    assert story.held.phase == "uneven"
+    assert story.fold.cycle.agreed == [(Base.of("0.042"), Base.of("-1"))]
+    assert story.held.legging.naked > 0
+
+
+def test_what_is_held_without_it_is_reckoned_anew_when_an_escape_closes_beside_it() -> None:
+    story = quoted()
+    story.fill("eth", "0.02", remaining="0.022")
+    own = story.order_digest("eth")
+    plan = story.plan("flatten", "-0.02", "0")
+    story.sealed = Sealed(plan, digest(plan))
+    story.tell(EscapeRound(plan, story.order_digest("eth"), ""))
+    (order,) = story.held.working
+    assert (story.held.phase, order.doubt.alone) == ("in_flight", False)
+    assert [doubt.alone for doubt in story.held.doubts] == [False]
+    story.fill("eth")
+    (order,) = story.held.working
+    assert (order.doubt.order_digest, order.doubt.before) == (own, Base.of("-0.02"))
+    assert (story.held.phase, order.doubt.alone) == ("working", True)
+    assert not story.held.awaiting_proof, "nothing is held, and it may still trade"
+
+
+def test_a_new_invocation_keeps_the_cycle_of_an_order_that_works() -> None:
+    story = quoted()
+    story.tell(Started(8, Ns(story.now_ms * 1_000_000)))
+    story.fill("eth", "0.042")
+    assert (story.held.phase, story.held.cycle, story.held.adopted) == ("uneven", 1, True)
+    story.hedge("sol", "-1")
+    story.fill("sol")
+    assert story.held.phase == "open"
+    story.leave()
+    story.tell(AccountStream(True, ""))
+    story.snapshot()
+    assert story.ended == [(1, "completed")]
+    assert story.held.totals.orders_sent == story.held.totals.orders_closed == 4
 
 
 def closing() -> Story:
@@ -393,7 +442,7 @@ def test_an_exit_quote_explains_no_position_beyond_flat_and_old_news_explains_it
     assert not story.held.unexplained
     story.position_change("eth", "0.03")
     story.fill("eth", "-0.02", remaining="0.022")
-    story.position_change("eth", "0.03")
+    story.position_change("eth", "0.035")
     assert not story.held.unexplained, "a moment ago it was so"
     story.position_change("eth", "-0.01")
     assert story.held.unexplained
