@@ -17,7 +17,7 @@ import msgspec
 from commands.verify.costs import CAUSES, LEGS
 from commands.verify.findings import ONE, DoesNotHold, must, text
 from commands.verify.orders import AuditedOrder, Sum
-from commands.verify.recompute import FLAT, Audit, AuditedFlight
+from commands.verify.recompute import FLAT, Audit, AuditedFlight, enters
 from commands.verify.rows import LedgerRow, row_hash
 from venue.nado.signing import recover
 
@@ -28,7 +28,18 @@ NAME = re.compile(r"(\d{12})-cycle-(\d+)\.json", re.ASCII)
 PROVING = frozenset(
     {
         *("Sealed", "Ready", "Declined", "Place", "Abort", "Outcome", "Fill", "OrderUpdate", "Resolved"),
-        *("PlanClosed", "EscapeRound", "Adopted", "Skipped", "CycleEnded", "Started"),
+        *(
+            "PlanClosed",
+            "CancelAsked",
+            "CancelAnswer",
+            "QuoteEnded",
+            "PairSettled",
+            "EscapeRound",
+            "Adopted",
+            "Skipped",
+            "CycleEnded",
+            "Started",
+        ),
     }
 )
 """Rows that stand in a certificate with their text."""
@@ -155,7 +166,7 @@ def _expected(said: Mapping[str, Any], audit: Audit, row: LedgerRow) -> dict[str
     cycle, ending = audit.cycle, row.message
     judged = not cycle.odd
     direction = "" if cycle.wanted == FLAT else "long-eth" if cycle.wanted[0] > 0 else "long-sol"
-    entering = [order.plan for order in cycle.orders if order.plan["purpose"] == "enter"]
+    entering = [order.plan for order in cycle.orders if enters(order.plan)]
     worst, usd_s, lasted_ns = cycle.unhedged
     figures: dict[str, Any] = {
         "legs": {
@@ -256,7 +267,7 @@ def _missing(said: Mapping[str, Any], orders: Sequence[AuditedOrder]) -> list[di
     for order in orders:
         answered = order.amount != 0 and order.outcome != "none" and order.answered
         filled = order.resolved is not None and int(order.resolved["filled"]) != 0
-        if not (answered or order.pieces or filled):
+        if not (answered or order.pieces or filled or order.seen):
             continue
         there = kinds.get(order.digest, [])
         wanted = ["order", "answer"] if order.answer in {"accepted", "refused"} else ["order"]

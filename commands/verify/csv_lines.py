@@ -8,7 +8,7 @@ cells that money and prices stand in are not judged either.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from commands.verify.certificates import PLAY_MONEY
 from commands.verify.costs import LEGS
 from commands.verify.findings import ONE, DoesNotHold, must, text
 from commands.verify.orders import AuditedOrder, Sum
-from commands.verify.recompute import Audit, AuditedFlight
+from commands.verify.recompute import Audit
 from commands.verify.rows import LedgerRow
 
 TRADES = [
@@ -181,16 +181,16 @@ class CsvFiles:
         known = next((name for name in PLAY_MONEY if venue.startswith(name)), "")
         self.exchange = known or ("Nado-simulated" if self.trades.begins("Nado-simulated,") else "Nado")
 
-    def closed(self, audit: Audit, flight: AuditedFlight) -> None:
-        """A plan has closed: for each leg that traded a line in both."""
+    def closed(self, audit: Audit, orders: Iterable[AuditedOrder]) -> None:
+        """Orders of a plan have their ending: for each leg that traded a line in both."""
         cycle = audit.cycle
         judged = not cycle.odd and audit.sure
-        entered = [trade.at_ns for order in cycle.orders if order.increases for trade in order.trades]
+        entered = [trade.at_ns for order in cycle.orders if order.opens for trade in order.trades]
         prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in LEGS}
         prices |= {f"exit_price_{leg}": cycle.closed(leg).vwap for leg in LEGS}
         shared = {name: text(price) if price else "" for name, price in prices.items()}
         shared["entry_timestamp"] = _time(min(entered)) if entered else ""
-        for order in (order for order in flight.orders if order.total.filled):
+        for order in (order for order in orders if order.total.filled):
             total = order.total
             common = {
                 "exchange": self.exchange,
@@ -233,7 +233,7 @@ class CsvFiles:
 
 def _of_side(order: AuditedOrder, audit: Audit) -> dict[str, str]:
     plan, leg, total = order.plan, order.leg, order.total
-    side = "entry" if order.increases else "exit"
+    side = "entry" if order.opens else "exit"
     limit = next(
         (
             int(each.plan.get("max_spread", 0))
@@ -249,7 +249,7 @@ def _of_side(order: AuditedOrder, audit: Audit) -> dict[str, str]:
         f"spread_state_{side}": ("NARROW" if spread <= limit else "WIDE") if spread and limit else "",
         "websocket_available": str(plan["decided_ms"] > plan[f"{leg}_age_ms"]),
     }
-    if order.increases:
+    if order.opens:
         allowed = int(plan.get("max_spread", 0))
         return cells | {"entry_threshold_bps": text(allowed) if allowed else ""}
     before_fees, after_fees = _result(order, audit)

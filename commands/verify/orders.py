@@ -11,7 +11,7 @@ import msgspec
 
 from commands.verify.findings import ONE
 
-ENTRY_TIER = 35 * ONE // 100_000
+ENTRY_TIER, ENTRY_MAKER_TIER = 35 * ONE // 100_000, ONE // 10_000
 BETTER_BPS = 2_000
 ROUNDING = 10**9
 CLOCK_MS = 2_000
@@ -50,11 +50,14 @@ class OrderTrade(NamedTuple):
     price: int
 
 
-class TakerCharges(NamedTuple):
-    """The account's taker rate and the notional that is charged at least, x18."""
+class Charges(NamedTuple):
+    """The account's taker rate and the notional that is charged at least, x18; what an order that rests pays
+    is `maker`, None where nobody says.
+    """
 
     rate: int
     least: int
+    maker: int | None = None
 
 
 class AuditedOrder(msgspec.Struct, eq=False):
@@ -81,6 +84,12 @@ class AuditedOrder(msgspec.Struct, eq=False):
     left: int | None = None
     cancelled: bool = False
     ended: bool = False
+    seen: bool = False
+    """Of an order that rests: has the exchange told that it arrived?"""
+    unfilled: int | None = None
+    """What had not traded when it was cancelled, as the answer to that says."""
+    gone_ms: int = 0
+    """When the exchange said that it does not rest, where it had taken it."""
     misfit: bool = False
     amount: int = 0
     """Signed, as the plan asks."""
@@ -102,6 +111,27 @@ class AuditedOrder(msgspec.Struct, eq=False):
         return self.amount != 0 and not self.asked["reduce_only"]
 
     @property
+    def quote(self) -> dict[str, Any] | None:
+        """The terms of an order that rests."""
+        return self.plan.get("quote") if self.amount else None
+
+    @property
+    def opens(self) -> bool:
+        """Does it open the pair, or complete it?"""
+        return self.increases and (self.quote is None or self.quote["opens"])
+
+    @property
+    def last_trade_ms(self) -> int:
+        """When it can trade last."""
+        rests_ms = 0 if self.quote is None else self.quote["rest"]
+        return self.gone_ms or int(self.plan["recv_time_ms"] + rests_ms)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Has the exchange taken it, as far as it has said?"""
+        return self.answer == "accepted" or self.seen
+
+    @property
     def plan_id(self) -> tuple[int, int]:
         """Epoch and number of its plan."""
         return self.plan["epoch"], self.plan["seq"]
@@ -113,7 +143,7 @@ class AuditedOrder(msgspec.Struct, eq=False):
             self.outcome, self.code = outcome["kind"], outcome["code"]
         self._judge()
 
-    def take_fill(self, fill: dict[str, Any], charges: TakerCharges | None) -> None:
+    def take_fill(self, fill: dict[str, Any], charges: Charges | None) -> None:
         """A piece, unless it was told before or does not fit."""
         self.told = [*self.told[1 - TOLD_KEPT :], fill]
         if not self._fits(fill, charges):
@@ -127,13 +157,28 @@ class AuditedOrder(msgspec.Struct, eq=False):
 
     def take_update(self, update: dict[str, Any]) -> None:
         """Something changed; only with what had traded does a cancellation end it."""
-        least = 1 if update["reason"] == "filled" else 0
+        least, rests = 1 if update["reason"] == "filled" else 0, self.quote is not None
         left = int(update["remaining"])
         if update["product_id"] != self.asked["product_id"] or not 0 <= left <= abs(self.amount) - least:
             return
         if update["reason"] == "filled":
             self.left = left if self.left is None else min(self.left, left)
         self.cancelled = self.cancelled or update["reason"] == "cancelled"
+        self.seen = self.seen or rests
+        self._judge()
+
+    def take_cancel(self, answer: dict[str, Any]) -> None:
+        """What the exchange said to the cancellation of an order that rests."""
+        left, gone = answer["unfilled"], answer["gone"]
+        if self.quote is None or self.ended:
+            return
+        if left is not None and not 0 <= int(left) <= abs(self.amount) - abs(self.total.filled):
+            left, gone = None, True
+        if left is not None:
+            self.seen = gone = True
+            self.unfilled = int(left) if self.unfilled is None else self.unfilled
+        if gone and self.acknowledged:
+            self.gone_ms = self.gone_ms or answer["at_ms"]
         self._judge()
 
     def take_resolved(self, answer: dict[str, Any], at_ns: int) -> None:
@@ -141,6 +186,9 @@ class AuditedOrder(msgspec.Struct, eq=False):
         filled, provisional = int(answer["filled"]), answer["provisional"]
         if filled and ((filled > 0) != (self.amount > 0) or abs(filled) > abs(self.amount)):
             self.misfit = True
+            return
+        may_trade = self.quote is not None and at_ns // 1_000_000 <= self.last_trade_ms
+        if may_trade and not self.ended and abs(filled) < abs(self.amount):
             return
         of_record, now = bool(filled) and not provisional, self.total
         more = of_record and abs(filled) > abs(now.filled)
@@ -160,10 +208,12 @@ class AuditedOrder(msgspec.Struct, eq=False):
     def _judge(self) -> None:
         traded, whole = abs(self.pieced.filled), abs(self.amount)
         never = self.outcome in {"refused", "none"} and not self.pieces
-        all_told = self.cancelled and self.left is not None and traded == whole - self.left
+        left = self.left if self.cancelled else None
+        left = left if self.quote is None else self.unfilled
+        all_told = left is not None and traded == whole - left
         self.ended = self.ended or never or traded == whole or all_told
 
-    def _fits(self, fill: dict[str, Any], charges: TakerCharges | None) -> bool:
+    def _fits(self, fill: dict[str, Any], charges: Charges | None) -> bool:
         """Does a fill fit what was signed? Told again, it must be the same."""
         amount, left, price, fee = (int(fill[name]) for name in ("amount", "remaining", "price", "fee"))
         known, whole, limit = self.pieces.get(left), abs(self.amount), int(self.asked["limit"])
@@ -171,6 +221,8 @@ class AuditedOrder(msgspec.Struct, eq=False):
             return all(known[name] == fill[name] for name in ("amount", "product_id", "price", "fee"))
         beyond = price - limit if amount > 0 else limit - price
         at_ms, before = fill["at_ns"] // 1_000_000, whole - left - abs(amount)
+        rests = self.asked["kind"] == "post_only"
+        last_ms = self.plan["recv_time_ms"] + (self.quote["rest"] if self.quote is not None else 0)
         shared = any(
             other < left + abs(amount) and left < other + abs(int(piece["amount"]))
             for other, piece in self.pieces.items()
@@ -184,9 +236,10 @@ class AuditedOrder(msgspec.Struct, eq=False):
             and before >= 0
             and not shared
             and beyond <= limit // ROUNDING + 1
-            and -beyond * 10_000 <= limit * BETTER_BPS
-            and self.plan["decided_ms"] - CLOCK_MS <= at_ms <= self.plan["recv_time_ms"] + CLOCK_MS
-            and _likely(fee, abs(price * amount) // ONE, price * before // ONE, charges)
+            and (-beyond <= limit // ROUNDING + 1 if rests else -beyond * 10_000 <= limit * BETTER_BPS)
+            and fill["is_taker"] != rests
+            and self.plan["decided_ms"] - CLOCK_MS <= at_ms <= last_ms + CLOCK_MS
+            and _likely(fee, abs(price * amount) // ONE, price * before // ONE, charges, rests=rests)
         )
 
     @property
@@ -237,11 +290,15 @@ class AuditedOrder(msgspec.Struct, eq=False):
         ]
 
 
-def _likely(fee: int, quote: int, before: int, charges: TakerCharges | None) -> bool:
+def _likely(fee: int, quote: int, before: int, charges: Charges | None, *, rests: bool) -> bool:
     """Can it be the fee of a piece of `quote` USD, of an order that had traded for `before`?"""
+    if charges is not None and rests:
+        charges = None if charges.maker is None else Charges(charges.maker, 0)
     if charges is None:
         return abs(fee) <= quote // 100 + ONE
     free = max(0, charges.least - before) if before else 0
-    low = charges.rate * max(0, quote - 2 * free) // ONE // 2
-    high = max(charges.rate, ENTRY_TIER) * (quote + charges.least) // ONE * 2
+    beyond = charges.rate * max(0, quote - 2 * free) // ONE
+    low = beyond // 2 if beyond >= 0 else beyond * 2  # a rebate may be larger, by the same factor
+    entry = ENTRY_MAKER_TIER if rests else ENTRY_TIER
+    high = max(charges.rate, entry) * (quote + charges.least) // ONE * 2
     return low - ROUNDING <= fee <= high + ROUNDING

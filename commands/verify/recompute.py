@@ -4,7 +4,11 @@
     Ready, Place           all name the same plan and the same two orders; the orders' digests are EIP-712
                            digests over what the plan says
     Fill, Resolved, ...    what each order did
-    PlanClosed             says of both orders what their rows come to
+    PlanClosed             says of both orders what their rows come to; the order of a quote goes on if it has
+                           no ending
+    CancelAnswer           what became of the cancellation of an order that rests
+    QuoteEnded             says of it what its rows come to, and by its rows it has an ending
+    PairSettled            what is held is the pair from now on
     CycleEnded             both legs are flat again; the unhedged USD x seconds are those of the trades
     FoldSnapshot           holds the position that the rows come to
 
@@ -22,7 +26,7 @@ import msgspec
 
 from commands.verify.costs import LEGS, Costs
 from commands.verify.findings import ONE, DoesNotHold, must
-from commands.verify.orders import AuditedOrder, OrderTrade, Sum, TakerCharges
+from commands.verify.orders import AuditedOrder, Charges, OrderTrade, Sum
 from commands.verify.rows import LedgerRow
 from venue.nado.signing import typed_digest
 
@@ -75,8 +79,8 @@ class AuditedCycle(msgspec.Struct, eq=False):
         return self.escaped or any(order.odd for order in self.orders)
 
     def opening(self, leg: str) -> list[AuditedOrder]:
-        """Every order that made the position larger."""
-        return [order for order in self.orders if order.leg == leg and order.increases]
+        """Every order that opened the pair or completed it."""
+        return [order for order in self.orders if order.leg == leg and order.opens]
 
     def opened(self, leg: str, *, top_ups: bool = False) -> Sum:
         """What built the pair; what topped a remainder up, with `top_ups`."""
@@ -85,8 +89,13 @@ class AuditedCycle(msgspec.Struct, eq=False):
         )
 
     def closed(self, leg: str) -> Sum:
-        """What every order comes to that made the position smaller."""
-        return summed(order.total for order in self.orders if order.leg == leg and not order.increases)
+        """What every order comes to that closed."""
+        return summed(order.total for order in self.orders if order.leg == leg and not order.opens)
+
+    @property
+    def entered(self) -> bool:
+        """Has it opened anything?"""
+        return any(order.opens and order.total.filled for order in self.orders)
 
     @property
     def filled_imbalance(self) -> int | None:
@@ -121,12 +130,12 @@ class Audit:
 
     def __init__(
         self,
-        closed: Callable[["Audit", AuditedFlight], None] = lambda *_: None,
+        closed: Callable[["Audit", Iterable[AuditedOrder]], None] = lambda *_: None,
         skipped: Callable[[LedgerRow, dict[str, Any]], None] = lambda *_: None,
         ended: Callable[["Audit", LedgerRow], None] = lambda *_: None,
     ) -> None:
-        """`closed`, `skipped` and `ended` hear of each plan that closed, each attempt that was given up, and
-        each cycle that ended.
+        """`closed`, `skipped` and `ended` hear of the orders of each plan that closed, as far as they have
+        their ending, of each attempt that was given up, and of each cycle that ended.
         """
         self._heard = closed, skipped, ended
         self.opened: dict[str, Any] = {}
@@ -144,7 +153,9 @@ class Audit:
         self._sealed: LedgerRow | None = None
         self._flight: AuditedFlight | None = None
         self._last: AuditedFlight | None = None
-        self._charges: dict[str, TakerCharges] = {}
+        self._working: list[AuditedFlight] = []
+        """Quotes that have closed, and whose order has no ending."""
+        self._charges: dict[str, Charges] = {}
         self._skip: LedgerRow | None = None
 
     def take(self, row: LedgerRow) -> None:
@@ -157,8 +168,12 @@ class Audit:
             why = f"it is not what a {row.kind} looks like: {type(error).__name__} {error}"
             raise DoesNotHold(row.where, "body", why) from error
         pair = self.pair
-        if self._flight is None and 0 not in pair and pair == self.cycle.pair:
+        if not self._busy and 0 not in pair and pair == self.cycle.pair:
             self.cycle.was_open = True
+
+    @property
+    def _busy(self) -> bool:
+        return self._flight is not None or bool(self._working)
 
     @property
     def pair(self) -> Pair:
@@ -212,13 +227,13 @@ class Audit:
 
     def order_fields(self, plan: dict[str, Any], digest: str, leg: str) -> dict[str, int | str]:
         """What is signed of one leg's order, by the exchange's names."""
-        order, recv_ms = plan[leg], plan["recv_time_ms"]
+        order, recv_ms, quote = plan[leg], plan["recv_time_ms"], plan.get("quote")
         low = int.from_bytes(blake2b((digest + leg).encode(), digest_size=3).digest(), "big") >> 4
         return {
             "sender": self.opened["subaccount"],
             "priceX18": int(order["limit"]),
             "amount": int(order["amount"]),
-            "expiration": -(-recv_ms // 1000) + 1,
+            "expiration": (recv_ms + quote["rest"]) // 1000 if quote else -(-recv_ms // 1000) + 1,
             "nonce": recv_ms << 20 | low,
             "appendix": 1 | KINDS.index(order["kind"]) << 9 | order["reduce_only"] << 11,
         }
@@ -230,8 +245,9 @@ class Audit:
                 del self.orders[next(iter(self.orders))]
 
     def _on_decision(self, row: LedgerRow) -> None:
-        flight, said = self._flight, row.message
-        if flight is None or (said["epoch"], said["seq"]) != flight.orders[0].plan_id:
+        said = row.message
+        flight = self._begun(said)
+        if flight is None:
             return
         if row.kind == "Place":
             for field, expected in (
@@ -244,6 +260,14 @@ class Audit:
             self._placed(flight)
         elif not flight.placed:
             flight.aborted = True
+            for order in flight.orders if flight in self._working else ():
+                order.ended = True
+
+    def _begun(self, said: dict[str, Any]) -> AuditedFlight | None:
+        """The plan that a row names, if it is under way or its order works."""
+        begun = [*self._working, *([self._flight] if self._flight is not None else [])]
+        named = said["epoch"], said["seq"]
+        return next((flight for flight in begun if flight.orders[0].plan_id == named), None)
 
     def _placed(self, flight: AuditedFlight) -> None:
         if flight.placed:
@@ -251,10 +275,15 @@ class Audit:
         flight.placed, plan, cycle = True, flight.plan, self.cycle
         paired = 0 not in self.pair and self.pair == cycle.pair
         self.costs.placed(plan, paired=paired)
-        if plan["purpose"] == "enter":
+        if enters(plan):
             if cycle.over or cycle.number != plan["cycle"]:
                 cycle = self.cycle = AuditedCycle(plan["cycle"], over=False)
-            cycle.wanted = int(plan["eth"]["amount"]), int(plan["sol"]["amount"])
+            quote = plan.get("quote")
+            if quote is None:
+                cycle.wanted = int(plan["eth"]["amount"]), int(plan["sol"]["amount"])
+            else:
+                cycle.wanted = int(quote["eth"]), int(quote["sol"])
+                cycle.agreed = cycle.agreed if cycle.entered else []
             cycle.hedge_ratio = ratio_said(plan)
             self._agree(cycle.wanted)
         cycle.orders.extend(order for order in flight.orders if order.amount)
@@ -271,8 +300,10 @@ class Audit:
         must(said["aborted"], flight.aborted, row.where, "aborted")
         for order in flight.orders:
             self._check_leg(row, said[order.leg], order, aborted=flight.aborted)
-            order.ended = True
+            order.ended = order.ended or order.quote is None or flight.aborted
         self._flight, self._last = None, flight
+        if not all(order.ended for order in flight.orders):
+            self._working.append(flight)
         if flight.aborted:
             return
         asked = [order for order in flight.orders if order.amount]
@@ -280,7 +311,33 @@ class Audit:
         takes = any(order.asked["reduce_only"] for order in asked)
         if flight.plan["purpose"] == "repair" and whole and (takes or self.cycle.flattens > 0):
             self._agree(self.pair)
-        self._heard[0](self, flight)
+        self._heard[0](self, [order for order in flight.orders if order.ended])
+
+    def _on_quote_ended(self, row: LedgerRow) -> None:
+        said = row.message
+        flight = self._begun(said)
+        if flight is None or flight not in self._working:
+            raise DoesNotHold(row.where, "epoch and seq", "no order of such a plan was working")
+        (order,) = (order for order in flight.orders if order.amount)
+        must(said["leg"], order.leg, row.where, "leg")
+        self._check_leg(row, said["fill"], order, aborted=flight.aborted)
+        must(order.ended or order.odd, True, row.where, "fill", "that its rows end it is")
+        order.ended = True
+        self._working.remove(flight)
+        self._heard[0](self, [order])
+
+    def _on_cancel_answer(self, row: LedgerRow) -> None:
+        order = self.orders.get(row.message["order_digest"])
+        if order is not None:
+            asked = order
+            self._change(asked, lambda: asked.take_cancel(row.message))
+
+    def _on_settled(self, row: LedgerRow) -> None:
+        said, cycle = row.message, self.cycle
+        pair = int(said["eth"]), int(said["sol"])
+        live = not cycle.over and (cycle.booked or cycle.entered)
+        if live and not self._busy and said["cycle"] == cycle.number and pair == self.pair and 0 not in pair:
+            self._agree(pair)
 
     def _check_leg(self, row: LedgerRow, said: dict[str, Any], order: AuditedOrder, *, aborted: bool) -> None:
         total = order.total
@@ -303,12 +360,13 @@ class Audit:
     # -- what orders did -------------------------------------------------------------------------------------
 
     def _change(self, order: AuditedOrder, take: Callable[[], None]) -> None:
-        before, sent = order.total, self._flight
+        before = order.total
         take()
         after = order.total
         heard = order.outcome not in {"unknown", "none"} or bool(order.pieces) or bool(after.filled)
-        if sent is not None and order in sent.orders and order.amount and heard:
-            self._placed(sent)
+        for sent in (self._flight, *self._working):
+            if sent is not None and order in sent.orders and order.amount and (heard or order.seen):
+                self._placed(sent)
         self.position[order.leg] += after.filled - before.filled
         if after != before:
             self.costs.traded(order.leg, order.plan, before, after)
@@ -318,7 +376,7 @@ class Audit:
     def _on_outcome(self, row: LedgerRow) -> None:
         said = row.message
         order = self.orders.get(said["order_digest"])
-        for flight in (self._flight, self._last):
+        for flight in (self._flight, *self._working, self._last):
             if flight is not None and (said["epoch"], said["seq"]) == flight.orders[0].plan_id:
                 if flight.aborted:
                     return
@@ -380,7 +438,7 @@ class Audit:
 
     def _on_rules(self, row: LedgerRow) -> None:
         self._charges = {
-            leg: TakerCharges(int(read["taker_fee"]), int(read["min_notional"]))
+            leg: Charges(int(read["taker_fee"]), int(read["min_notional"]), _maker(read))
             for leg in LEGS
             for read in [row.message[leg]]
             if read.get("taker_fee") is not None
@@ -393,10 +451,8 @@ class Audit:
     def _on_started(self, row: LedgerRow) -> None:
         self.signer = row.message.get("signer", "")
         self.costs.started()
-        live = not self.cycle.over and any(
-            order.increases and order.total.filled for order in self.cycle.orders
-        )
-        self.cycle.over = self.cycle.over or (self._flight is None and not live and not self.cycle.booked)
+        live = not self.cycle.over and self.cycle.entered
+        self.cycle.over = self.cycle.over or not (self._busy or live or self.cycle.booked)
 
     def _on_skipped(self, row: LedgerRow) -> None:
         self._skip = row
@@ -411,6 +467,7 @@ class Audit:
         must(said["cycle"], cycle.number, row.where, "cycle", "under way was")
         if self.sure:
             must(self.pair, FLAT, row.where, "position", "a cycle ends")
+        must(len(self._working), 0, row.where, "working orders", "when a cycle ends there are")
         usd_s = cycle.unhedged[1]
         if cycle.odd:
             self.unjudged += 1
@@ -435,6 +492,17 @@ def plan_digest(body: str, after: str = "digest") -> str:
     if not middle or not head.startswith('{"plan":'):
         raise ValueError("a plan and its digest")
     return blake2b(head.removeprefix('{"plan":').encode(), digest_size=16).hexdigest()
+
+
+def enters(plan: dict[str, Any]) -> bool:
+    """Does a plan open a pair, at once or by an order that rests?"""
+    quote = plan.get("quote")
+    return plan["purpose"] == "enter" or (quote is not None and quote["opens"] and not quote["hedges"])
+
+
+def _maker(read: dict[str, Any]) -> int | None:
+    maker = int(read["maker_fee"]) if read.get("maker_fee") is not None else None
+    return maker if maker is not None and abs(maker) < ONE else None
 
 
 def summed(sums: Iterable[Sum]) -> Sum:
@@ -492,6 +560,9 @@ _HANDLERS: dict[str, Callable[[Audit, LedgerRow], None]] = {
     "Place": Audit._on_decision,
     "Abort": Audit._on_decision,
     "PlanClosed": Audit._on_closed,
+    "QuoteEnded": Audit._on_quote_ended,
+    "CancelAnswer": Audit._on_cancel_answer,
+    "PairSettled": Audit._on_settled,
     "Outcome": Audit._on_outcome,
     "Fill": Audit._on_fill,
     "OrderUpdate": Audit._on_update,
