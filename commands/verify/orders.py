@@ -50,7 +50,7 @@ class OrderTrade(NamedTuple):
     price: int
 
 
-class Charges(NamedTuple):
+class AuditedCharges(NamedTuple):
     """The account's taker rate and the notional that is charged at least, x18; what an order that rests pays
     is `maker`, None where nobody says.
     """
@@ -143,7 +143,7 @@ class AuditedOrder(msgspec.Struct, eq=False):
             self.outcome, self.code = outcome["kind"], outcome["code"]
         self._judge()
 
-    def take_fill(self, fill: dict[str, Any], charges: Charges | None) -> None:
+    def take_fill(self, fill: dict[str, Any], charges: AuditedCharges | None) -> None:
         """A piece, unless it was told before or does not fit."""
         self.told = [*self.told[1 - TOLD_KEPT :], fill]
         if not self._fits(fill, charges):
@@ -213,7 +213,7 @@ class AuditedOrder(msgspec.Struct, eq=False):
         all_told = left is not None and traded == whole - left
         self.ended = self.ended or never or traded == whole or all_told
 
-    def _fits(self, fill: dict[str, Any], charges: Charges | None) -> bool:
+    def _fits(self, fill: dict[str, Any], charges: AuditedCharges | None) -> bool:
         """Does a fill fit what was signed? Told again, it must be the same."""
         amount, left, price, fee = (int(fill[name]) for name in ("amount", "remaining", "price", "fee"))
         known, whole, limit = self.pieces.get(left), abs(self.amount), int(self.asked["limit"])
@@ -290,10 +290,10 @@ class AuditedOrder(msgspec.Struct, eq=False):
         ]
 
 
-def _likely(fee: int, quote: int, before: int, charges: Charges | None, *, rests: bool) -> bool:
+def _likely(fee: int, quote: int, before: int, charges: AuditedCharges | None, *, rests: bool) -> bool:
     """Can it be the fee of a piece of `quote` USD, of an order that had traded for `before`?"""
     if charges is not None and rests:
-        charges = None if charges.maker is None else Charges(charges.maker, 0)
+        charges = None if charges.maker is None else AuditedCharges(charges.maker, 0)
     if charges is None:
         return abs(fee) <= quote // 100 + ONE
     free = max(0, charges.least - before) if before else 0

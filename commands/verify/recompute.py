@@ -26,7 +26,7 @@ import msgspec
 
 from commands.verify.costs import LEGS, Costs
 from commands.verify.findings import ONE, DoesNotHold, must
-from commands.verify.orders import AuditedOrder, Charges, OrderTrade, Sum
+from commands.verify.orders import AuditedCharges, AuditedOrder, OrderTrade, Sum
 from commands.verify.rows import LedgerRow
 from venue.nado.signing import typed_digest
 
@@ -155,7 +155,7 @@ class Audit:
         self._last: AuditedFlight | None = None
         self._working: list[AuditedFlight] = []
         """Quotes that have closed, and whose order has no ending."""
-        self._charges: dict[str, Charges] = {}
+        self._charges: dict[str, AuditedCharges] = {}
         self._skip: LedgerRow | None = None
 
     def take(self, row: LedgerRow) -> None:
@@ -438,7 +438,7 @@ class Audit:
 
     def _on_rules(self, row: LedgerRow) -> None:
         self._charges = {
-            leg: Charges(int(read["taker_fee"]), int(read["min_notional"]), _maker(read))
+            leg: AuditedCharges(int(read["taker_fee"]), int(read["min_notional"]), _maker(read))
             for leg in LEGS
             for read in [row.message[leg]]
             if read.get("taker_fee") is not None

@@ -373,7 +373,7 @@ def test_a_new_invocation_keeps_the_cycle_of_an_order_that_works() -> None:
     assert story.held.totals.orders_sent == story.held.totals.orders_closed == 4
 
 
-def closing() -> Story:
+def exit_quoted() -> Story:
     """A pair is open, and its exit quote works."""
     story = started()
     story.enter()
@@ -384,7 +384,7 @@ def closing() -> Story:
 
 
 def test_an_exit_quote_closes_though_it_is_not_reduce_only() -> None:
-    story = closing()
+    story = exit_quoted()
     assert story.fold.cycle.opened("eth").filled == Base.of(ETH)
     story.fill("eth", "-0.021", remaining="0.021")
     assert story.fold.cycle.opened("eth").filled == Base.of(ETH)
@@ -410,7 +410,7 @@ def test_an_exit_quote_closes_though_it_is_not_reduce_only() -> None:
 
 
 def test_a_pair_whose_exit_quote_nobody_traded_with_is_open_as_before() -> None:
-    story = closing()
+    story = exit_quoted()
     assert story.held.phase == "working"
     story.cancel_answer("eth", ETH)
     assert story.held.phase == "open"
@@ -436,7 +436,7 @@ def test_a_position_that_fills_and_all_that_could_trade_do_not_explain(
 
 
 def test_an_exit_quote_explains_no_position_beyond_flat_and_old_news_explains_itself() -> None:
-    story = closing()
+    story = exit_quoted()
     story.position_change("eth", "0.042")
     story.position_change("eth", "0")
     assert not story.held.unexplained
