@@ -9,7 +9,7 @@ import pytest
 from messages.sizing import Declined, LegOrder, QuoteTerms, SizingPlan
 from messages.units import Base, Ms, Price, Rate
 from tests.actors.ledger.story import Story
-from tests.actors.ledger.test_working_orders import exit_quoted, quoted, started
+from tests.actors.ledger.test_working_orders import entry_quoted, exit_quoted, started
 
 WHOLE = ("0.042", "-1")
 
@@ -92,7 +92,7 @@ def test_a_quote_that_opens_is_judged_as_an_entry() -> None:
 
 
 def test_in_the_product_of_a_working_order_nothing_else_is_sealed() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     assert said_to(story, story.plan("flatten", "-0.02", "0")) == "ORDER_WORKING"
     assert said_to(story, story.plan("repair", "0.022", "-1", closing=False)) == "ORDER_WORKING"
@@ -104,7 +104,7 @@ def test_in_the_product_of_a_working_order_nothing_else_is_sealed() -> None:
 
 
 def test_in_the_other_product_closing_and_completing_go_on() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     story.hedge("sol", "-0.4")
     story.fill("sol")
@@ -117,13 +117,13 @@ def test_in_the_other_product_closing_and_completing_go_on() -> None:
     [("-0.5", "READY"), ("-0.4", "READY"), ("-0.6", "NOT_A_HEDGE"), ("0.5", "NOT_A_HEDGE")],
 )
 def test_a_hedge_is_no_more_than_what_has_traded_to_the_nearest_lot(amount: str, why: str) -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     assert said_to(story, hedging(story, amount)) == why  # 0.02 of 0.042 is 0.476 SOL, and the step 0.1
 
 
 def test_what_is_hedged_already_is_taken_off_and_nothing_is_hedged_twice() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     story.hedge("sol", "-0.3")
     story.fill("sol")
@@ -132,7 +132,7 @@ def test_what_is_hedged_already_is_taken_off_and_nothing_is_hedged_twice() -> No
 
 
 def test_a_hedge_never_goes_back() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     own = story.order_digest("eth")
     back = leg_changed(hedging(story, "0.4"), "sol", limit=Price.of("101.96"))
@@ -147,7 +147,7 @@ def test_a_hedge_never_goes_back() -> None:
 
 
 def test_only_what_has_traded_of_this_cycles_quote_is_hedged_and_by_the_other_leg() -> None:
-    story = quoted()
+    story = entry_quoted()
     part = story.a_fill("eth", "0.02", remaining="0.022")
     assert said_to(story, hedging(story, "-0.1")) == "NOT_A_HEDGE", "nothing has traded"
     story.tell(part)
@@ -161,7 +161,7 @@ def test_only_what_has_traded_of_this_cycles_quote_is_hedged_and_by_the_other_le
 
 
 def test_a_hedge_is_one_order_that_takes_at_no_worse_price_than_the_terms() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     plan = hedging(story, "-0.4")
     worst = story.held.working[0].terms.worst
@@ -178,7 +178,7 @@ def test_a_hedge_is_one_order_that_takes_at_no_worse_price_than_the_terms() -> N
 
 
 def test_a_quote_hedges_as_a_hedge_does_with_the_terms_of_what_it_hedges() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.021", remaining="0.021")
     lean = story.quote_plan(*WHOLE, leg="sol", amount="-0.5", hedges=True)
     assert said_to(story, leg_changed(lean, "sol", amount=Base.of("-0.6"))) == "NOT_A_HEDGE"

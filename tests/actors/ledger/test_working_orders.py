@@ -26,7 +26,7 @@ def started() -> Story:
     return story
 
 
-def quoted() -> Story:
+def entry_quoted() -> Story:
     """The order of an entry quote works: acknowledged, nothing traded."""
     story = started()
     story.quote(*WHOLE)
@@ -90,7 +90,7 @@ def test_a_refused_quote_has_its_ending_with_its_plan_and_an_aborted_one_never_w
 
 
 def test_what_it_trades_is_hedged_beside_it_and_the_whole_of_it_is_the_pair() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     assert story.held.working[0].filled == Base.of("0.02")
     story.hedge("sol", "-0.4")
@@ -102,7 +102,7 @@ def test_what_it_trades_is_hedged_beside_it_and_the_whole_of_it_is_the_pair() ->
 
 
 def test_a_quote_that_is_filled_in_pieces_and_hedged_is_an_open_pair_in_one_cycle() -> None:
-    story = quoted()
+    story = entry_quoted()
     first = story.a_fill("eth", "0.02", remaining="0.022")
     rest = story.a_fill("eth", "0.022", remaining="0")
     story.tell(first)
@@ -133,7 +133,7 @@ def test_a_quote_that_is_filled_in_pieces_and_hedged_is_an_open_pair_in_one_cycl
 
 
 def test_while_an_order_works_the_ledger_is_busy_for_everything() -> None:
-    story = quoted()
+    story = entry_quoted()
     assert story.fold.busy
     assert not story.fold.calm
     story.fill("eth", "0.02", remaining="0.022")
@@ -144,14 +144,14 @@ def test_while_an_order_works_the_ledger_is_busy_for_everything() -> None:
     story.tell(PairSettled(1, Base.of("0.02"), Base(0), ""))
     assert story.ended == []
     # even when what it has traded is closed again beside it, flat is not said
-    story = quoted()
+    story = entry_quoted()
     story.snapshot()
     assert not story.held.awaiting_proof
     assert story.held.phase != "flat"
 
 
 def test_a_cancel_answer_that_names_what_fills_come_to_ends_it() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     story.tell(CancelAsked(story.order_digest("eth"), 4, "give up", Ms(story.now_ms)))
     assert story.held.working[0].cancel_asked_ms == story.now_ms - 1
@@ -161,7 +161,7 @@ def test_a_cancel_answer_that_names_what_fills_come_to_ends_it() -> None:
 
 
 def test_a_cancel_answer_before_the_last_fill_waits_for_it() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.cancel_answer("eth", "0.022")
     (order,) = story.held.working
     answered_ms = story.now_ms - 1
@@ -176,7 +176,7 @@ def test_a_cancel_answer_before_the_last_fill_waits_for_it() -> None:
 
 
 def test_that_it_is_gone_or_cancelled_or_that_a_cancellation_failed_ends_nothing() -> None:
-    story = quoted()
+    story = entry_quoted()
     whole_ms = story.held.working[0].doubt.last_trade_ms
     story.cancel_answer("eth", None)
     assert not story.held.working[0].resolving
@@ -210,7 +210,7 @@ def test_gone_before_it_was_heard_of_shrinks_nothing_because_it_may_still_arrive
 
 @pytest.mark.parametrize("unfilled", ["0.03", "0.05", "-0.01"])
 def test_an_answer_that_contradicts_fills_or_the_order_is_named_and_resolved(unfilled: str) -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     story.cancel_answer("eth", unfilled)
     assert story.held.working[0].resolving
@@ -218,7 +218,7 @@ def test_an_answer_that_contradicts_fills_or_the_order_is_named_and_resolved(unf
 
 
 def test_a_word_that_comes_while_it_may_trade_ends_it_only_when_it_is_all_of_it() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.resolved("eth", "0.02")
     story.resolved("eth", "0")
     story.resolved("eth", "0.02", provisional=True)
@@ -227,13 +227,13 @@ def test_a_word_that_comes_while_it_may_trade_ends_it_only_when_it_is_all_of_it(
     story.now_ms = int(order.doubt.last_trade_ms) + 600
     story.resolved("eth", "0.02", provisional=True)
     assert the_ending(story).fill.filled == Base.of("0.02")
-    story = quoted()
+    story = entry_quoted()
     story.resolved("eth", "0.042")
     assert the_ending(story).fill.filled == Base.of("0.042")
 
 
 def test_an_absence_after_it_could_trade_last_ends_it_and_a_late_fill_still_counts() -> None:
-    story = quoted()
+    story = entry_quoted()
     late = story.a_fill("eth", "0.01", remaining="0.032")
     own, product = story.order_digest("eth"), PRODUCT["eth"]
     story.now_ms = int(story.held.working[0].doubt.last_trade_ms) + 600
@@ -287,7 +287,7 @@ def test_an_abort_that_comes_after_the_restart_still_says_that_nothing_was_sent(
 
 
 def test_requotes_are_one_cycle_and_what_nobody_traded_with_is_skipped() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.cancel_answer("eth", "0.042")
     story.quote("0.044", "-1.1")
     story.outcome("eth", "accepted")
@@ -301,7 +301,7 @@ def test_requotes_are_one_cycle_and_what_nobody_traded_with_is_skipped() -> None
 
 
 def test_a_pair_that_is_taken_after_a_quote_counts_its_first_taking_orders() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.cancel_answer("eth", "0.042")
     story.enter()
     totals = story.held.totals
@@ -312,7 +312,7 @@ def test_a_pair_that_is_taken_after_a_quote_counts_its_first_taking_orders() -> 
 
 
 def test_a_settled_pair_is_open_and_anything_else_is_taken_no_notice_of() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.021", remaining="0.021")
     eth = story.order_digest("eth")
     story.hedge("sol", "-0.5")
@@ -332,7 +332,7 @@ def test_a_settled_pair_is_open_and_anything_else_is_taken_no_notice_of() -> Non
 
 
 def test_a_leg_alone_is_settled_by_nobody() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     story.cancel_answer("eth", "0.022")
     story.tell(PairSettled(1, Base.of("0.02"), Base(0), ""))
@@ -342,7 +342,7 @@ def test_a_leg_alone_is_settled_by_nobody() -> None:
 
 
 def test_what_is_held_without_it_is_reckoned_anew_when_an_escape_closes_beside_it() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     own = story.order_digest("eth")
     plan = story.plan("flatten", "-0.02", "0")
@@ -359,7 +359,7 @@ def test_what_is_held_without_it_is_reckoned_anew_when_an_escape_closes_beside_i
 
 
 def test_a_new_invocation_keeps_the_cycle_of_an_order_that_works() -> None:
-    story = quoted()
+    story = entry_quoted()
     story.tell(Started(8, Ns(story.now_ms * 1_000_000)))
     story.fill("eth", "0.042")
     assert (story.held.phase, story.held.cycle, story.held.adopted) == ("uneven", 1, True)
@@ -426,7 +426,7 @@ def test_a_pair_whose_exit_quote_nobody_traded_with_is_open_as_before() -> None:
 def test_a_position_that_fills_and_all_that_could_trade_do_not_explain(
     amount: str, *, unexplained: bool
 ) -> None:
-    story = quoted()
+    story = entry_quoted()
     story.position_change("eth", amount)
     assert story.held.unexplained == unexplained
     story.position_change("sol", "-0.1")
@@ -454,7 +454,7 @@ def test_an_exit_quote_explains_no_position_beyond_flat_and_old_news_explains_it
 def test_a_snapshot_keeps_what_works() -> None:
     from actors.ledger.snapshots import fold_in, snapshot_of
 
-    story = quoted()
+    story = entry_quoted()
     story.fill("eth", "0.02", remaining="0.022")
     rest = story.a_fill("eth", "0.022", remaining="0")
     thawed = fold_in(snapshot_of(story.fold, (-1, -1)))
@@ -469,7 +469,7 @@ def test_a_snapshot_keeps_what_works() -> None:
 def test_what_is_remembered_of_an_order_that_rested_takes_a_late_fill_of_its_whole_life() -> None:
     from actors.ledger.snapshots import fold_in, snapshot_of
 
-    story = quoted()
+    story = entry_quoted()
     late = story.a_fill("eth", "0.01", remaining="0.032", at_ms=story.now_ms + 10_000)
     story.cancel_answer("eth", "0.042")
     for cycle in (2, 3):
@@ -487,7 +487,7 @@ def test_what_is_remembered_of_an_order_that_rested_takes_a_late_fill_of_its_who
 
 
 def test_every_word_may_come_twice() -> None:
-    story = quoted()
+    story = entry_quoted()
     rows: list[msgspec.Struct] = [
         story.a_fill("eth", "0.02", remaining="0.022"),
         CancelAsked(story.order_digest("eth"), 4, "", Ms(story.now_ms)),
