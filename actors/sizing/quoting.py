@@ -31,6 +31,10 @@ FRESH_MS = 300
 """How long after our touch has improved a quote may join it."""
 OWN_MS = 500
 """How long an order of ours that has ended may still stand in a book that we have."""
+AGAIN_MS = 250
+"""Pause after a quote that the exchange refused: mostly it would have crossed a book that is newer than
+ours.
+"""
 LEAST_REST_MS = 1_000
 """A quote that would be given up sooner is not placed."""
 MINUTE_MS = 60_000
@@ -218,6 +222,11 @@ def quote_price(memory: Quoting, look: QuoteLook, *, buys: bool) -> Price | Deni
     price, own = wanted_price(memory, look, buys=buys), memory.bid if buys else memory.ask
     if not memory.has_weight(now_ms):
         words = f"quotes of the last minute weigh {len(memory.sent_ms) * QUOTE_WEIGHT} of {WEIGHT_A_MINUTE}"
+        return Denial(QUOTE_WAITS, words, words)
+    held = look.held
+    refused = held.last_purpose == "quote" and held.last_refusals
+    if refused and now_ms < held.last_change_ms + AGAIN_MS:
+        words = "the last quote was refused moments ago"
         return Denial(QUOTE_WAITS, words, words)
     if look.settings.execution.quote_when == "always" or price != own.price or own.fresh(now_ms):
         return price

@@ -156,6 +156,14 @@ def test_after_its_time_the_cycle_is_skipped_or_both_legs_take(after: str) -> No
         assert (decision.purpose if isinstance(decision, SizingPlan) else None) == purpose
 
 
+@pytest.mark.parametrize(("ago_ms", "placed"), [(249, False), (250, True)])
+def test_after_a_refusal_the_next_quote_pauses(ago_ms: int, placed: bool) -> None:
+    """It would mostly cross the same newer book."""
+    changes = {"last_purpose": "quote", "last_refusals": 1, "last_change_ms": Ms(NOW - ago_ms)}
+    decision = one_step(held(cycle=1, enters=1, **changes), resting(quote_when="always"))[1]
+    assert isinstance(decision, SizingPlan) == placed
+
+
 def test_a_new_cycle_has_its_own_time() -> None:
     memory = fresh(cycle=1, until_ms=Ms(NOW - 1))
     memory, decision = one_step(held(cycle=1, completed=1), resting(), memory)
