@@ -72,7 +72,7 @@ Every figure is the ledger's own: the fold that a run trades by is run again ove
 
 ## By policy of execution
 
-The figures stand once more for each policy by which a run traded: `taker-taker`, `maker-taker` or `lean`, for entering and for
+The figures stand once more for each policy by which a run traded ([execution](execution.md)): `taker-taker`, `maker-taker` or `lean`, for entering and for
 leaving, as its plans say. A run by which no order ever rested counts as `taker-taker`, whatever was configured.
 
 | figure | what it is |

@@ -41,6 +41,10 @@ SUMMED = {"fees": 1, "adverse": -1, "hedge": -1, "lots": -1, "funding": -1, "liq
     [
         ("--market", "synthetic", "--cycles", "12", "--faults", "crashes"),
         ("--market", "flat:2756.9/115.86", "--cycles", "5", "--faults", "demo"),
+        (
+            *("--market", "synthetic", "--cycles", "6", "--max-wait", "5 min", "--target", "5000 USD"),
+            *("--set", "execution.entry=maker-taker", "--set", "execution.exit=maker-taker"),
+        ),
     ],
 )
 def test_it_says_what_the_runs_own_summary_says(

@@ -2,9 +2,11 @@
 simulated venue really filled.
 """
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from commands.report.adverse_moves import adverse_moves
 from commands.report.cycle_execution import BesideFold, RestedOrder, cycle_execution
@@ -13,7 +15,9 @@ from commands.report.shadow import ShadowOrder, shadows
 from messages.units import ONE, Base, Price
 from tests.actors.fakes import START_MS
 from tests.commands.report.executions import quote_terms, rested_cycle, rested_order, rested_plan
+from tests.commands.report.ledgers import ledger_traded, report_told
 from tests.commands.report.test_policy_figures import RESTED, executed_rows
+from tests.shared_data import shared
 from tests.venue.simulated.markets.test_recording import book, recorded
 from venue.simulated.markets.recording import RecordingMarket
 
@@ -125,3 +129,23 @@ def test_when_an_order_rested_is_what_the_exchange_said() -> None:
     # its receive window, 2 s, and the 15 s that it may rest
     assert expired.until_ns == (START_MS + 17_000) * 1_000_000
     assert cycle_execution(rested_cycle(orders), BesideFold()).rested == ()
+
+
+@pytest.mark.parametrize(("one_trade_in", "exact"), [(1, True), (10, False)])
+def test_on_the_replayed_recording_the_model_fills_what_the_simulated_venue_filled(
+    one_trade_in: int, exact: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where only a tenth of the trades happened, a model that knows all of them fills more."""
+    shared("market-data/dev/hyperliquid_perp_20250904a_quotes.csv.gz")
+    market = str(shared("market-data/dev/hyperliquid_perp_20250904a"))
+    faults, logs = tmp_path / "venue.toml", tmp_path / "logs"
+    rules = 'maker_fills = ["queue", "print_through"]'
+    faults.write_text(f"[venue]\none_trade_in = {one_trade_in}\n" + rules * (not exact))
+    words = ("--target", "5000 USD", "--cycles", "4", "--set", "execution.entry=maker-taker")
+    words += ("--deposit", "100000 USD", "--max-wait", "10 min")
+    ledger_traded(logs, capsys, "--market", market, "--faults", str(faults), *words)
+    _, told = report_told(capsys, "--logs", str(logs), "--market", market)
+    shadow = told["accounts"][0]["policies"][0]["shadow"]
+    assert shadow["orders"] > 0
+    real, modelled = Decimal(shadow["fill_rate"]), Decimal(shadow["modelled_fill_rate"])
+    assert (real == modelled > 0) if exact else (real < modelled)
