@@ -197,8 +197,8 @@ MUTANTS: dict[str, ProtocolMutant | QuoteMutant] = {
 
 def table() -> str:
     """Every mutant: caught by what, after how many steps, in how many states."""
-    lines = [f"{'mutant':28}{'broken invariant':60}{'steps':>6}{'states':>9}"]
+    lines = [f"{'mutant':30}{'broken invariant':60}{'steps':>6}{'states':>9}"]
     for name, mutant in MUTANTS.items():
         found = mutant.search()
-        lines.append(f"{name:28}{found.name or 'NOT CAUGHT':60}{len(found.trace):6}{found.states:9,}")
+        lines.append(f"{name:30}{found.name or 'NOT CAUGHT':60}{len(found.trace):6}{found.states:9,}")
     return "\n".join(lines)
