@@ -16,11 +16,25 @@ import msgspec
 
 from actors.barrier import EpochBumped
 from actors.ledger import Fold, Store
-from messages.sizing import LEGS, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
+from messages.execution import QuoteEnded
+from messages.lifecycle import CycleEnded
+from messages.sizing import (
+    LEGS,
+    REST_MAX_MS,
+    Leg,
+    LegOrder,
+    PairSettled,
+    Place,
+    QuoteTerms,
+    Ready,
+    Sealed,
+    SizingPlan,
+)
 from messages.units import ONE, notional
+from venue.nado.signing import recv_time_of
 from venue.protocol import OrderBuilder
 from venue.simulated.engine.order_log import LoggedOrder
-from venue.simulated.engine.rules import ETH_PERP
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP
 
 LONE_S = 12.0
 """The longest time in virtual seconds for which less than a pair may be held: a lost answer (recv_time),
@@ -32,6 +46,11 @@ full unwind's reserve alone.
 """
 MINIMUM = int(ETH_PERP.min_size)
 """USD below which the venue need not close (the same for both products)."""
+CHUNK = 2 * MINIMUM
+"""USD of a quote's fills that may wait for their hedge: no hedge is sent, or left for later, below the
+venue's minimum.
+"""
+STEPS = {"eth": int(ETH_PERP.step), "sol": int(SOL_PERP.step)}
 INSTANT_NS = 1_000_000
 """What had been handed to a socket when its leg died may arrive in the same instant."""
 
@@ -108,10 +127,15 @@ class Half(NamedTuple):
 
 @dataclass
 class Written:
-    """What the ledger's file says: when each order was intended (venue ns), and the fold of everything."""
+    """What the ledger's file says: when each order was intended (venue ns), the fold of everything, the pairs
+    that were settled on, and when orders that rested, and cycles, were over.
+    """
 
     intents: dict[str, int]
     fold: Fold
+    settled: list[tuple[int, int]] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)
+    over_ns: list[int] = field(default_factory=list)
 
     @classmethod
     def read(cls, ledger: Path) -> "Written":
@@ -121,11 +145,33 @@ class Written:
             store.verify()
             for _, at_ns, message in store.events():
                 written.fold.apply(message, at_ns)
-                if isinstance(message, Ready) and message.who == "ledger":
-                    written.intents |= dict.fromkeys(
-                        (message.eth_order or "", message.sol_order or ""), at_ns
-                    )
+                written._note(message, at_ns)
         return written
+
+    def _note(self, message: msgspec.Struct, at_ns: int) -> None:
+        if isinstance(message, Ready) and message.who == "ledger":
+            self.intents |= dict.fromkeys((message.eth_order or "", message.sol_order or ""), at_ns)
+        elif isinstance(message, PairSettled):
+            self.settled.append((int(message.eth), int(message.sol)))
+        elif isinstance(message, QuoteEnded):
+            self.ended[message.fill.order_digest] = at_ns
+        elif isinstance(message, CycleEnded):
+            self.over_ns.append(at_ns)
+
+
+def outlived(log: Iterable[LoggedOrder], written: Written) -> Iterator[str]:
+    """Orders that traded after the ledger had called them, or the cycle that they belonged to, ended; and
+    orders that rest for longer than one may.
+    """
+    for order in log:
+        name, last_ns = f"order {order.digest[:10]}", max((fill.at_ns for fill in order.fills), default=0)
+        if last_ns > written.ended.get(order.digest, last_ns):
+            yield f"{name} traded after the ledger had called it ended"
+        if any(order.arrived_ns < over_ns < last_ns for over_ns in written.over_ns):
+            yield f"{name} traded after its cycle had been called over"
+        longest_s = (recv_time_of(order.nonce) + REST_MAX_MS) // 1_000
+        if order.kind == "post_only" and order.expiration_s > longest_s:
+            yield f"{name} rests for {order.expiration_s - longest_s} s longer than one may"
 
 
 def judged(
@@ -156,6 +202,7 @@ def judged(
             found += _unlawful(order, half, heard, written, late_ms * 1_000_000)
     found += _lone(log, halves, written, lone_s)
     found += _unequal(log, written.fold)
+    found += outlived(log, written)
     return found
 
 
@@ -164,21 +211,24 @@ def _asked(sealed: Iterable[Sealed]) -> Iterator[tuple[Sealed, Leg]]:
 
 
 def largest_pair(sealed: Iterable[Sealed]) -> dict[int, int]:
-    """Product -> the largest amount that one entry asked for."""
+    """Product -> the largest amount that one entry asked for, or that a quote would lead to."""
     largest: Counter[int] = Counter()
-    for one, leg in _asked(sealed):
-        order = one.plan.leg(leg)
-        largest[order.product_id] = max(largest[order.product_id], _may_reach(one.plan.purpose, order))
+    for one in sealed:
+        for leg in LEGS:
+            order = one.plan.leg(leg)
+            largest[order.product_id] = max(largest[order.product_id], _may_reach(one.plan, leg, order))
     return largest
 
 
-def _may_reach(purpose: Purpose, order: LegOrder) -> int:
-    """The |position| that an order may lead to: an entry its amount, a top-up that and a remainder below
-    the venue's minimum.
+def _may_reach(plan: SizingPlan, leg: Leg, order: LegOrder) -> int:
+    """The |position| that an order may lead to: an entry its amount, a quote that opens its whole pair, a
+    top-up its amount and a remainder below the venue's minimum.
     """
-    if purpose == "top_up":
+    if plan.purpose == "top_up" and order.amount:
         return abs(order.amount) + MINIMUM * ONE // order.mid
-    return abs(order.amount) if purpose == "enter" else 0
+    if not plan.enters:
+        return 0
+    return abs(order.amount if plan.quote is None else plan.quote.whole(leg))
 
 
 def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, late_ns: int) -> list[str]:
@@ -200,31 +250,49 @@ def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, la
 
 def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written, lone_s: float) -> Iterator[str]:
     """Less than a pair was held for too long, or nothing written down did anything about it."""
-    held, worth = dict.fromkeys(LEGS, 0), dict.fromkeys(LEGS, 0)
-    pair = dict(held)
+    held, pairs = dict.fromkeys(LEGS, 0), list(written.settled)
+    mids, terms = dict(held), None
     longest_s = {"hedged": float("inf"), "lone": lone_s, "dust": DUST_WAITS * lone_s}
-    state, since_ns = "hedged", 0
+    state, since_ns, open_ns = "hedged", 0, 0
     moves = sorted((fill.at_ns, order.digest, int(fill.amount)) for order in log for fill in order.fills)
     for at_ns, digest, amount in moves:
         half = halves.get(digest)
         if half is None:
             return
+        plan, quote = half.plan, half.plan.quote
         if at_ns - since_ns > longest_s[state] * 10**9:
             yield f"{held} was held for {(at_ns - since_ns) / 10**9:.1f} s"
-        if state != "hedged" and half.plan.purpose == "enter" and written.intents.get(digest, 0) > since_ns:
+        if plan.enters and open_ns and written.intents.get(digest, 0) > open_ns:
             yield f"{held} was held, and another enter was the answer"
         held[half.leg] += amount
-        worth[half.leg] = abs(held[half.leg]) * half.plan.leg(half.leg).mid // ONE
-        if half.plan.purpose == "enter":
-            pair = {leg: int(half.plan.leg(leg).amount) for leg in LEGS}
-        before, state = state, _state(held, pair, worth)
+        open_ns = (open_ns or at_ns) if any(held.values()) else 0
+        mids = {leg: int(plan.leg(leg).mid) or mids[leg] for leg in LEGS}
+        if plan.enters:
+            pairs.append(
+                (int(plan.eth.amount), int(plan.sol.amount)) if quote is None else (quote.eth, quote.sol)
+            )
+        if quote is not None and not quote.hedges:
+            terms = quote
+        before, state = state, _state(held, pairs, mids, terms)
         since_ns = since_ns if state == before else at_ns
 
 
-def _state(held: dict[Leg, int], pair: dict[Leg, int], worth: dict[Leg, int]) -> str:
-    if held == pair or not any(held.values()):
+def _state(
+    held: dict[Leg, int],
+    pairs: Iterable[tuple[int, int]],
+    mids: dict[Leg, int],
+    terms: QuoteTerms | None,
+) -> str:
+    """`hedged`, `lone`, or `dust` where the venue takes no order so small. What a quote has traded is hedged
+    by what is matched of the other leg.
+    """
+    if (held["eth"], held["sol"]) in pairs or not any(held.values()):
         return "hedged"
-    return "dust" if max(worth.values()) < MINIMUM else "lone"
+    if terms is not None:
+        uneven = held[terms.other] - terms.matched(held[terms.leg], STEPS[terms.other])
+        if abs(uneven) * mids[terms.other] // ONE < CHUNK:
+            return "dust" if uneven else "hedged"
+    return "dust" if max(abs(held[leg]) * mids[leg] // ONE for leg in LEGS) < MINIMUM else "lone"
 
 
 def sums_of(order: LoggedOrder) -> tuple[int, int, int]:
