@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from typing import get_args
 
+from messages.execution_settings import Policy
 from tests.kills.rounds import HOWS, KillBed, Round, play_round
 from tests.kills.venue import hostile, simulated
 from venue.simulated.faults.order_faults import NO_FAULTS
@@ -31,6 +33,12 @@ BEDS = (
 """Market, target and whether the venue is a hostile one, in turn: prices that always can be entered on,
 and prices that move.
 """
+RESTING_BEDS = (
+    ("synthetic", "500 USD", False),
+    ("synthetic", "1000 USD", True),
+    ("synthetic", "5000 USD", False),
+)
+"""The same where orders rest: they trade only where prices move."""
 ROUNDS_PER_VENUE = 6
 BREATH_S = 0.2
 
@@ -72,8 +80,8 @@ class Tally:
                     f"round {result.number} FAILED, files in {kept}", *result.faults, sep="\n    ", flush=True
                 )
                 print(
-                    f"    repeat: python -m tests.kills --how {self.options.how} --seed {self.options.seed}"
-                    f" --only {result.number}",
+                    f"    repeat: python -m tests.kills --how {self.options.how} --policy"
+                    f" {self.options.policy} --seed {self.options.seed} --only {result.number}",
                     flush=True,
                 )
 
@@ -86,8 +94,8 @@ class Tally:
         ]
         bound = f"3/n = {3 / total:.4f}" if total else "nothing was struck"
         last = (
-            f"{total} strikes ({self.options.how}) in {self.rounds} rounds, {len(self.failed)} failed, seed"
-            f" {self.options.seed}, {bound}"
+            f"{total} strikes ({self.options.how}, {self.options.policy}) in {self.rounds} rounds,"
+            f" {len(self.failed)} failed, seed {self.options.seed}, {bound}"
         )
         return "\n".join(["strikes by phase:", *lines, last])
 
@@ -107,6 +115,12 @@ def main() -> int:
         choices=HOWS,
         default="kill",
         help="SIGKILL; SIGINT, SIGTERM, SIGHUP; SIGSTOP and SIGCONT; a guard alone",
+    )
+    parser.add_argument(
+        "--policy",
+        choices=get_args(Policy),
+        default="taker-taker",
+        help="how pairs are entered and exited, taker-taker",
     )
     parser.add_argument("--only", type=int, metavar="ROUND", help="this round alone, on a venue of its own")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="venues at once, 2")
@@ -133,12 +147,14 @@ def _on_one_venue(tally: Tally, venue: int) -> bool:
     stay. False: there was nothing to do.
     """
     options, folder = tally.options, Path(tempfile.mkdtemp(prefix="kills-"))
-    market, target, is_hostile = BEDS[venue % len(BEDS)]
+    beds = BEDS if options.policy == "taker-taker" else RESTING_BEDS
+    market, target, is_hostile = beds[venue % len(beds)]
     seed, played, failed = options.seed + venue, 0, False
     with ExitStack() as stack:
         bed = KillBed(
             folder,
             stack.enter_context(simulated(folder, market, seed, hostile(seed) if is_hostile else NO_FAULTS)),
+            policy=options.policy,
         )
         while played < ROUNDS_PER_VENUE and not failed and (number := tally.next_number()) is not None:
             result = _played(bed, number, options, target)

@@ -3,22 +3,30 @@ ledger is held against them, never trusted.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from actors.ledger.orders import OurOrder
+from messages.units import ONE
 from tests.kills.venue import Truth
 from tests.kills.watch import folded
 from tests.machine import audit
 from venue.nado.signing import recv_time_of
+from venue.simulated.engine.order_log import LoggedOrder
 
 Plan = tuple[int, int]
+ALONE_S = 40
+"""An order that rests has expired, its receive window included, a guard or a start has waited for that, and
+has closed, all with some patience for a machine that is busy with other rounds.
+"""
 
 
 def ending_faults(truth: Truth, ledger: Path) -> list[str]:
     """Everything wrong with how a subaccount was traded, once it should be flat and its ledger complete."""
     fold, plans = folded(ledger)
     found = audit.faults(truth.orders, largest=audit.largest_pair(plans))
+    found += audit.outlived(truth.orders, audit.Written.read(ledger))
+    found += _alone(truth.orders)
     found += [
         f"the venue holds {position.total.text()} of product {position.product_id}"
         for position in truth.account.positions
@@ -32,6 +40,22 @@ def ending_faults(truth: Truth, ledger: Path) -> list[str]:
     if (fold.phase, fold.doubts) != ("flat", ()):
         found.append(f"the ledger says {fold.phase} with {len(fold.doubts)} doubts")
     return found
+
+
+def _alone(orders: Iterable[LoggedOrder]) -> Iterator[str]:
+    """More than the venue makes anybody wait for was unhedged for longer than it takes until an order that
+    rests has expired and a dead run's pair is closed.
+    """
+    moves = sorted(
+        (fill.at_ns, order.product_id, fill.amount, fill.price) for order in orders for fill in order.fills
+    )
+    held, worth, since_ns = Counter[int](), Counter[int](), 0
+    for at_ns, product_id, amount, price in moves:
+        if since_ns and at_ns - since_ns > ALONE_S * 10**9:
+            yield f"{sum(worth.values()) / ONE:.0f} USD were unhedged for {(at_ns - since_ns) / 10**9:.1f} s"
+        held[product_id] += amount
+        worth[product_id] = held[product_id] * price // ONE
+        since_ns = (since_ns or at_ns) if abs(sum(worth.values())) > audit.CHUNK else 0
 
 
 def _unexplained(truth: Truth, ours: dict[str, OurOrder]) -> Iterator[str]:

@@ -23,9 +23,20 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from messages.execution_settings import Policy
+from messages.sizing import REST_MAX_MS
 from tests.kills.audit import ending_faults, sealed_before
 from tests.kills.venue import truth_of
-from tests.kills.watch import Moment, phase_of, random_moment, row_moment, rows_in, waited_for
+from tests.kills.watch import (
+    RESTING_ROWS,
+    ROWS,
+    Moment,
+    phase_of,
+    random_moment,
+    row_moment,
+    rows_in,
+    waited_for,
+)
 from tests.patience import slack
 from tests.processes.test_processes import started
 
@@ -50,6 +61,14 @@ PATIENT = (
     "legging_unknown=600 s",
 )
 """A hostile venue and a kill every few seconds are what these limits halt a run for; here it has to go on."""
+RESTING = (
+    "execution.quote_when=always",
+    "execution.give_up=5 s",
+    "execution.after_give_up=take",
+    "execution.exit_take=5 s",
+    "execution.lean_wait=2 s",
+)
+"""Orders rest whenever they may, and no round waits long for a market that does not trade with them."""
 STOPPED_S = RECV_TIME_MS / 1000 + 0.7
 CLOSED_WITHIN_S = DEAD_MAN_S + RECV_TIME_MS / 1000 + 8
 """From a strike to flat at the venue: the guard's patience, an order that may still arrive, and the time
@@ -80,8 +99,13 @@ class Round(msgspec.Struct, frozen=True):
 class KillBed:
     """Where rounds happen: one venue, one --logs."""
 
-    def __init__(self, folder: Path, url: str, cycles: int = CYCLES) -> None:
+    def __init__(self, folder: Path, url: str, cycles: int = CYCLES, policy: Policy = "taker-taker") -> None:
         self.folder = folder
+        self.rests = policy != "taker-taker"
+        self.rows = RESTING_ROWS if self.rests else ROWS
+        """Of which kinds are the rows that are struck after?"""
+        policies = (f"execution.entry={policy}", f"execution.exit={policy}")
+        self.keys = (*HASTY, *PATIENT, *((*policies, *RESTING) if self.rests else ()))
         self.url = url
         self.cycles = cycles
         self.logs = folder / "logs"
@@ -103,7 +127,7 @@ class KilledRun:
         self.rows_before = rows_in(bed.ledger)
         self._logged = _size(bed.log)
         self.began = time.monotonic()
-        keys = [part for value in (*HASTY, *PATIENT) for part in ("--set", value)]
+        keys = [part for value in bed.keys for part in ("--set", value)]
         what = ["--url", bed.url, "--logs", str(bed.logs), "--cycles", str(bed.cycles), "--target", target]
         self.process = started(bed.folder, "run", "--json", *what, *keys)
 
@@ -146,7 +170,9 @@ def play_round(bed: KillBed, number: int, seed: int, how: How, target: str) -> R
 
 def _moments(bed: KillBed, rng: random.Random, number: int) -> Callable[[int], Moment]:
     """Every other moment is a random one, every other one follows a row of the ledger."""
-    return lambda strike: random_moment(rng, bed.lasts_s) if (number + strike) % 2 else row_moment(rng)
+    return lambda strike: (
+        random_moment(rng, bed.lasts_s) if (number + strike) % 2 else row_moment(rng, bed.rows)
+    )
 
 
 def _struck(
@@ -227,7 +253,7 @@ def _guarded(bed: KillBed, rng: random.Random, number: int, target: str, strikes
         time.sleep(DEAD_MAN_S + rng.uniform(-0.3, 0.7))
         run.process.send_signal(signal.SIGCONT)
         return _continued(bed, run)
-    flat = _flat_within(bed.url, CLOSED_WITHIN_S * slack())
+    flat = _flat_within(bed)
     run.process.kill()
     run.end()
     return [] if flat else [f"{struck.signal}: not flat {CLOSED_WITHIN_S:g} s later"]
@@ -237,15 +263,16 @@ def _continued(bed: KillBed, run: "KilledRun") -> list[str]:
     """It woke up about when the guard took over: it goes on to its end, or stands down; either way flat."""
     code, told, errors = run.end()
     found = [] if code in {0, STANDS_DOWN} else [f"continued, it ended with {code}: {_words(told, errors)}"]
-    return (
-        found if _flat_within(bed.url, CLOSED_WITHIN_S * slack()) else [*found, "continued, it is not flat"]
-    )
+    return found if _flat_within(bed) else [*found, "continued, it is not flat"]
 
 
-def _flat_within(url: str, seconds: float) -> bool:
-    until = time.monotonic() + seconds
+def _flat_within(bed: KillBed) -> bool:
+    """Does nothing stand and nothing rest in time? An order that rests may trade until it has expired."""
+    rest_s = REST_MAX_MS / 1000 if bed.rests else 0
+    until = time.monotonic() + (CLOSED_WITHIN_S + rest_s) * slack()
     while time.monotonic() < until:
-        if not any(position.total for position in truth_of(url).account.positions):
+        account = truth_of(bed.url).account
+        if not (account.open_orders or any(position.total for position in account.positions)):
             return True
         time.sleep(1)
     return False

@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +17,10 @@ POLL_S = 0.002
 DELAY_MS_MAX = 50
 """After a row that triggers, a strike comes this much later at most."""
 ROWS = ("intent", "first outcome", "exit")
+RESTING_ROWS = (*ROWS, "quote", "quote", "hedge", "cancellation")
+"""Where orders rest."""
+REST_MS = 1_500
+"""After a quote's intent, a strike may also come so much later: while it rests."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -42,9 +46,11 @@ def random_moment(rng: random.Random, lasts_s: float) -> Moment:
     return Moment("first row", 1, rng.uniform(0, lasts_s / 2))
 
 
-def row_moment(rng: random.Random) -> Moment:
-    """0 to 50 ms after a row of the ledger."""
-    return Moment(rng.choice(ROWS), rng.choice((1, 1, 2)), rng.uniform(0, DELAY_MS_MAX) / 1000)
+def row_moment(rng: random.Random, rows: Sequence[str] = ROWS) -> Moment:
+    """0 to 50 ms after a row of the ledger; after a quote's, also while it rests."""
+    row, nth, share = rng.choice(rows), rng.choice((1, 1, 2)), rng.uniform(0, 1)
+    longest_ms = rng.choice((DELAY_MS_MAX, REST_MS)) if row == "quote" else DELAY_MS_MAX
+    return Moment(row, nth, share * longest_ms / 1000)
 
 
 def rows_in(ledger: Path) -> int:
@@ -81,6 +87,9 @@ def _rows_like(row: str, ledger: Path, rows_before: int) -> list[tuple[int]]:
         "intent": ("Sealed", "%"),
         "first outcome": ("Outcome", "%"),
         "exit": ("Sealed", '%"purpose":"exit"%'),
+        "quote": ("Sealed", '%"purpose":"quote"%'),
+        "hedge": ("Sealed", '%"purpose":"hedge"%'),
+        "cancellation": ("CancelAsked", "%"),
     }[row]
     try:
         with closing(_reading(ledger)) as database:

@@ -51,6 +51,8 @@ CHUNK = 2 * MINIMUM
 venue's minimum.
 """
 STEPS = {"eth": int(ETH_PERP.step), "sol": int(SOL_PERP.step)}
+CLOCKS_NS = 50_000_000
+"""By how much the venue's clock and the one that the ledger is written by may differ."""
 INSTANT_NS = 1_000_000
 """What had been handed to a socket when its leg died may arrive in the same instant."""
 
@@ -165,9 +167,9 @@ def outlived(log: Iterable[LoggedOrder], written: Written) -> Iterator[str]:
     """
     for order in log:
         name, last_ns = f"order {order.digest[:10]}", max((fill.at_ns for fill in order.fills), default=0)
-        if last_ns > written.ended.get(order.digest, last_ns):
+        if last_ns > written.ended.get(order.digest, last_ns) + CLOCKS_NS:
             yield f"{name} traded after the ledger had called it ended"
-        if any(order.arrived_ns < over_ns < last_ns for over_ns in written.over_ns):
+        if any(order.arrived_ns < over_ns < last_ns - CLOCKS_NS for over_ns in written.over_ns):
             yield f"{name} traded after its cycle had been called over"
         longest_s = (recv_time_of(order.nonce) + REST_MAX_MS) // 1_000
         if order.kind == "post_only" and order.expiration_s > longest_s:
