@@ -9,12 +9,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.ledger import Fold
 from messages.execution import Position
 from messages.settings import Settings
 from messages.units import ONE, Base, Ms, Ns, Quote
 from tests.kills.audit import ending_faults, sealed_before
 from tests.kills.venue import Truth
 from tests.kills.watch import phase_of
+from tests.machine.audit import Written, outlived
 from tests.machine.bench import bench
 from venue.nado.signing import order_nonce, recv_time_of
 from venue.simulated.engine.order_log import LoggedOrder
@@ -90,6 +92,14 @@ def an_order_rests(truth: Truth) -> Truth:
     )
 
 
+def alone_for_too_long(truth: Truth) -> Truth:
+    """ETH of ten times the worth trades, and SOL 41 s later."""
+    eth, sol = truth.orders[:2] if truth.orders[0].product_id == 4 else truth.orders[1::-1]
+    late = [replace(fill, at_ns=Ns(fill.at_ns + 41 * 10**9)) for fill in sol.fills]
+    large = [replace(fill, amount=Base(10 * fill.amount)) for fill in eth.fills]
+    return msgspec.structs.replace(truth, orders=[replace(eth, fills=large), replace(sol, fills=late)])
+
+
 WRONG: dict[Callable[[Truth], Truth], str] = {
     doubled: "arrived 2 times",
     unexplained: "without an intent",
@@ -100,6 +110,7 @@ WRONG: dict[Callable[[Truth], Truth], str] = {
     the_archive_disagrees: "by the archive",
     left_open: "the venue holds -0.1 of product 8",
     an_order_rests: "still open",
+    alone_for_too_long: "were unhedged for 41.0 s",
 }
 
 
@@ -123,6 +134,39 @@ def test_a_row_that_was_changed_is_found(good: tuple[Truth, Path], tmp_path: Pat
     ledger.write_bytes(whole.read_bytes().replace(b'"cycle":1', b'"cycle":2', 1))
     with pytest.raises(Exception, match="is not the row that was written"):
         ending_faults(truth, ledger)
+
+
+def rested(order: LoggedOrder, last_ms: int, expiration_s: int) -> LoggedOrder:
+    """Post-only, arrived at 0, with a receive window of 1.5 s and a fill at `last_ms`."""
+    fill = replace(order.fills[0], at_ns=Ns(last_ms * 1_000_000))
+    nonce = order_nonce(1_500, 1)
+    return replace(
+        order,
+        kind="post_only",
+        arrived_ns=Ns(0),
+        nonce=nonce,
+        expiration_s=expiration_s,
+        fills=[fill],
+    )
+
+
+@pytest.mark.parametrize(
+    ("last_ms", "ended_ms", "over_ms", "expiration_s", "wrong"),
+    [
+        (5_000, 5_010, 5_020, 16, []),
+        (5_000, 4_900, 5_020, 16, ["after the ledger had called it ended"]),
+        (5_000, 5_010, 4_900, 16, ["after its cycle had been called over"]),
+        (5_000, 5_010, 5_020, 17, ["rests for 1 s longer than one may"]),
+    ],
+)
+def test_an_order_that_outlives_its_ending_or_may_rest_for_too_long_is_found(
+    good: tuple[Truth, Path], last_ms: int, ended_ms: int, over_ms: int, expiration_s: int, wrong: list[str]
+) -> None:
+    order = rested(good[0].orders[0], last_ms, expiration_s)
+    written = Written({}, Fold(), ended={order.digest: ended_ms * 1_000_000}, over_ns=[over_ms * 1_000_000])
+    found = list(outlived([order], written))
+    assert len(found) == len(wrong), found
+    assert all(words in fault for words, fault in zip(wrong, found, strict=True)), found
 
 
 def arrived(order: LoggedOrder, at_ms: int, sealed_ms: int) -> LoggedOrder:
