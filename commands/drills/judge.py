@@ -21,8 +21,14 @@ from messages.settings import Settings
 from messages.units import Ms, Quote
 from venue.protocol import VenueRules
 
-CLASSES = {"known": "legging_known", "unknown": "legging_unknown", "dead_man": "guard.dead_man + 3 s"}
-"""What a person calls the three legging classes."""
+CLASSES = {
+    "known": "legging_known",
+    "unknown": "legging_unknown",
+    "quote": "legging_quote",
+    "dead_man": "guard.dead_man + 3 s",
+    "left": "recv_time + 18 s",
+}
+"""What a person calls the legging classes."""
 LIMIT_HALTS = {
     "LEGGING_BUDGET",
     "MAX_DAILY_LOSS",
@@ -140,6 +146,8 @@ def _cost(settings: Settings, cost: Quote | None, most: Quote) -> list[Exceeded]
 def _ending(drill: Drill, found: Unhedged, played: Played) -> list[Exceeded]:
     if drill.moment and not played.struck:
         return [Exceeded("drill", f"its moment ({drill.moment}) never came: the run ended before")]
+    if drill.rests and not played.rested:
+        return [Exceeded("drill", "nothing of the order that rested has traded")]
     if found.left:
         missing = ": guard.enabled = false, nobody closes for a run that is dead" if played.killed else ""
         return [Exceeded("ending", f"{_open_words(found, played.rules)} left open{missing}")]

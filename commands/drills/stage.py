@@ -17,7 +17,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -29,8 +29,9 @@ from commands.access.simulated import SUPERVISOR, simulated_nado
 from commands.config.effective import ENVIRONMENT_PREFIX, Loaded, printed
 from commands.config.keys import KEYS
 from commands.drills.exposure import Change, agreed_pairs, changes_of, positions_of
-from commands.drills.table import CLOSES_MS, Drill, staging_for
+from commands.drills.table import AGAIN_MS, CLOSES_MS, Drill, staging_for
 from messages.execution import AccountSnapshot
+from messages.execution_settings import Execution
 from messages.settings import EnterWhen, Settings, VenueSettings
 from messages.units import Ms, Quote
 from messages.wire import decode
@@ -40,13 +41,15 @@ from venue.nado.http import HttpReads
 from venue.protocol import Malformed, VenueError, VenueRules
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.engine.order_log import LoggedOrder
-from venue.simulated.faults.order_faults import Faults
+from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 from venue.throwaway import THROWAWAY_SENDER
 
 LOOK_S = 0.02
 PAUSE_MS = 500
 CLOSING_MS = 60_000
 """How long closing is retried: nobody waits `venue_patience` for a practice venue."""
+GIVE_UP_MS = 5_000
+"""How long an entry tries with quotes at most, where what was to happen to one has happened to another."""
 SLACK_S = 60.0
 """What starting, ending and a busy machine may take, beside the times in the configuration."""
 ENDS_S = 20.0
@@ -71,6 +74,8 @@ class Played(msgspec.Struct, frozen=True):
     killed: bool
     struck: bool
     """Did the drill's moment come?"""
+    rested: bool = False
+    """Has any of what an order of the run traded while it rested?"""
     agreed: tuple[Pair, ...] = ()
     """Every pair that counts as hedged."""
 
@@ -90,8 +95,27 @@ def drilled(settings: Settings, drill: Drill, folder: Path) -> Settings:
         venue_patience=Ms(min(settings.venue_patience, CLOSING_MS)),
         no_entry_utc=(),
         enter_when=EnterWhen(),
+        execution=executed(settings.execution, drill),
+        guard=msgspec.structs.replace(settings.guard, enabled=settings.guard.enabled and not drill.again),
         venue=VenueSettings(),
         files=msgspec.structs.replace(settings.files, logs=str(folder / "logs")),
+    )
+
+
+def executed(execution: Execution, drill: Drill) -> Execution:
+    """How pairs are entered and exited in this drill: by an order that rests as soon as one may, where it is
+    about that, or else by taking. Nobody waits for a market that stands still to trade with an exit.
+    """
+    if not drill.rests:
+        return msgspec.structs.replace(execution, entry="taker-taker", exit="taker-taker")
+    entry = "maker-taker" if execution.entry == "taker-taker" else execution.entry
+    return msgspec.structs.replace(
+        execution,
+        entry=entry,
+        exit="taker-taker",
+        quote_when="always",
+        give_up=Ms(min(execution.give_up, GIVE_UP_MS)),
+        after_give_up="take",
     )
 
 
@@ -113,7 +137,7 @@ async def play(drill: Drill, settings: Settings, seed: int, funds: Quote, folder
             raise Malformed("the venue does not say what the account is worth")
         try:
             code, struck = await scene.run(seed, staging.then)
-            if drill.kill and struck:
+            if drill.kill and struck and not drill.again:
                 await scene.guard_closes()
         finally:
             scene.dismiss_guard()
@@ -129,10 +153,22 @@ async def play(drill: Drill, settings: Settings, seed: int, funds: Quote, folder
             after,
             code,
             _told(folder / "run.out"),
-            drill.kill and struck,
+            drill.kill and struck and not drill.again,
             struck,
+            any(not fill.is_taker for order in orders for fill in order.fills),
             agreed,
         )
+
+
+def has_come(
+    moment: Literal["resting", "one leg", "held"], orders: list[LoggedOrder], takeovers: list[Liquidated]
+) -> bool:
+    """Has the moment of a drill come, by the venue's own logs?"""
+    if moment == "resting":
+        ours = (order for order in orders if order.sender == THROWAWAY_SENDER)
+        return any(order.kind == "post_only" and order.result == "accepted" for order in ours)
+    held = positions_of(changes_of(orders, takeovers))
+    return sum(amount != 0 for amount in held.values()) == {"one leg": 1, "held": 2}[moment]
 
 
 class Scene:
@@ -164,17 +200,21 @@ class Scene:
         struck = False
         async with self._started(seed) as process:
             with trio.move_on_after(self.patience_s):
-                wanted = {"": 0, "one leg": 1, "held": 2}[self.drill.moment]
-                while wanted and not struck and process.poll() is None:
-                    held = positions_of(changes_of(*await self._log()))
-                    struck = sum(amount != 0 for amount in held.values()) == wanted
+                while self.drill.moment and not struck and process.poll() is None:
+                    struck = has_come(self.drill.moment, *await self._log())
                     if not struck:
                         await trio.sleep(LOOK_S)
                 if struck and self.drill.kill:
                     process.kill()
-                elif struck:
+                if struck and then != NO_FAULTS:
                     staged = msgspec.json.encode(then)
                     (await self._venue.post("/simulated/faults", content=staged)).raise_for_status()
+                await process.wait()
+        if not (struck and self.drill.again):
+            return process.returncode, struck
+        await trio.sleep(AGAIN_MS / 1000)
+        async with self._started(seed) as process:
+            with trio.move_on_after(self.patience_s):
                 await process.wait()
             return process.returncode, struck
 

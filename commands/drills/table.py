@@ -11,10 +11,20 @@ import msgspec
 
 from commands.run.crashes import CYCLES as CRASHED_CYCLES
 from messages.settings import Settings
+from messages.sizing import REST_MAX_MS
 from messages.units import ONE, Ms, Quote
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
 from venue.simulated.faults import incidents as of
-from venue.simulated.faults.order_faults import NO_FAULTS, Cut, Faults, Late, LoseAck, Refuse, Thin
+from venue.simulated.faults.order_faults import (
+    NO_FAULTS,
+    Cut,
+    DisturbEvent,
+    Faults,
+    Late,
+    LoseAck,
+    Refuse,
+    Thin,
+)
 
 ETH, SOL = ETH_PERP.symbol, SOL_PERP.symbol
 FLAT = "flat:2756.9/115.86"
@@ -24,7 +34,8 @@ on paper.
 ALWAYS = 600_000
 """Milliseconds: longer than any drill."""
 
-Legging = Literal["known", "unknown", "dead_man"]
+Legging = Literal["known", "unknown", "quote", "dead_man", "left"]
+"""`left`: a run that is killed while an order rests, without a guard; the next start closes what it left."""
 
 
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +48,18 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     """The class that an exposure may use up."""
     faults: Faults = NO_FAULTS
     """Staged from the venue's start; they count orders."""
-    moment: Literal["", "one leg", "held"] = ""
-    """When what follows happens: one leg has traded and the other has not; both are held."""
+    moment: Literal["", "resting", "one leg", "held"] = ""
+    """When what follows happens: an order rests; one leg has traded and the other has not; both are held."""
     then: Faults = NO_FAULTS
     """Staged at that moment, counted and timed from there."""
     kill: bool = False
     """The run is killed (SIGKILL) at that moment, and nobody starts it again."""
+    again: bool = False
+    """Without a guard: somebody starts it again once what is staged for that moment has happened."""
+    rests: bool = False
+    """Pairs are entered by an order that rests, as the configuration has it, or else by `maker-taker`. In
+    every other drill both legs take.
+    """
     crashes: bool = False
     """`run --faults crashes`."""
     margin_call: bool = False
@@ -155,6 +172,99 @@ DRILLS = (
         then=Faults(incident=(of.LiquidateNow(at_ms=0, product=SOL),)),
         hold_ms=5_000,
     ),
+    Drill(
+        name="quote-filled-in-pieces",
+        text="the order that rests is filled in six pieces within 1.5 s",
+        legging="quote",
+        moment="resting",
+        then=Faults(
+            incident=tuple(
+                of.TradeThrough(at_ms=at_ms, product=ETH, percent=percent)
+                for at_ms, percent in ((0, 7), (5, 30), (40, 1), (300, 20), (305, 12), (1_500, 100))
+            )
+        ),
+        rests=True,
+    ),
+    Drill(
+        name="cancel-lost-the-race",
+        text="the order that rests trades unheard as SOL runs away, and its cancellation finds nothing",
+        legging="quote",
+        moment="resting",
+        then=Faults(
+            incident=(
+                of.TradeThrough(at_ms=0, product=ETH, percent=100),
+                of.PriceShift(at_ms=1, for_ms=ALWAYS, product=SOL, by_bps=-20),
+            ),
+            event=tuple(
+                DisturbEvent(nth=1, how="delay", stream=stream, delay_ms=1_500)
+                for stream in ("fill", "order_update", "position_change")
+            ),
+        ),
+        rests=True,
+    ),
+    Drill(
+        name="hedge-refused",
+        text="the order that rests is filled at once, and its first two hedges are refused",
+        legging="quote",
+        moment="resting",
+        then=Faults(
+            refuse=(Refuse(product=SOL, nth=1, code=2056), Refuse(product=SOL, nth=2, code=2006)),
+            incident=(of.TradeThrough(at_ms=0, product=ETH, percent=100),),
+        ),
+        rests=True,
+    ),
+    Drill(
+        name="hedge-in-doubt-while-the-quote-fills",
+        text="of the order that rests more and more trades while nobody knows what became of its first hedge",
+        legging="quote",
+        moment="resting",
+        then=Faults(
+            lose_ack=(LoseAck(product=SOL, nth=1),),
+            incident=tuple(
+                of.TradeThrough(at_ms=at_ms, product=ETH, percent=percent)
+                for at_ms, percent in ((0, 40), (100, 20), (230, 10), (500, 100))
+            ),
+            event=tuple(
+                DisturbEvent(nth=1, how="drop", stream=stream, product=SOL)
+                for stream in ("fill", "order_update")
+            ),
+        ),
+        rests=True,
+    ),
+    Drill(
+        name="feed-frozen-while-quoting",
+        text="no update of either book is sent for 3 s, and half of the order that rests trades meanwhile",
+        legging="quote",
+        moment="resting",
+        then=Faults(
+            incident=(
+                of.Freeze(at_ms=0, for_ms=3_000, product=ETH),
+                of.Freeze(at_ms=0, for_ms=3_000, product=SOL),
+                of.TradeThrough(at_ms=20, product=ETH, percent=50),
+            )
+        ),
+        market="synthetic",
+        rests=True,
+    ),
+    Drill(
+        name="killed-while-quoting",
+        text="the run is killed while its order rests, which is filled by half after that; its guard closes",
+        legging="dead_man",
+        moment="resting",
+        then=Faults(incident=(of.TradeThrough(at_ms=300, product=ETH, percent=50),)),
+        kill=True,
+        rests=True,
+    ),
+    Drill(
+        name="killed-while-quoting-unguarded",
+        text="the same without a guard; the run is started again 2 s later",
+        legging="left",
+        moment="resting",
+        then=Faults(incident=(of.TradeThrough(at_ms=300, product=ETH, percent=50),)),
+        kill=True,
+        again=True,
+        rests=True,
+    ),
 )
 NAMES = tuple(drill.name for drill in DRILLS)
 BY_NAME: Mapping[str, Drill] = {drill.name: drill for drill in DRILLS}
@@ -174,7 +284,13 @@ def staging_for(drill: Drill, settings: Settings) -> DrillSetup:
     if drill.margin_call:
         funds, jump_bps = margin_call(settings, ETH_PERP, SOL_PERP)
         then = Faults(incident=(of.Oracle(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=jump_bps),))
-    if settings.direction == "long-sol":
+    if drill.rests:
+        execution, long_eth = settings.execution, settings.direction != "long-sol"
+        if execution.leg == "sol":
+            first, then = mirrored(first), mirrored(then)
+        if long_eth != (execution.leg == "eth"):  # the order that rests sells
+            then = upside_down(then)
+    elif settings.direction == "long-sol":
         first, then = mirrored(first), mirrored(then)
     return DrillSetup(first, then, funds)
 
@@ -193,6 +309,15 @@ def mirrored(faults: Faults) -> Faults:
         if isinstance(value := getattr(faults, name), tuple)
     }
     return msgspec.structs.replace(faults, **changed)
+
+
+def upside_down(faults: Faults) -> Faults:
+    """The same with prices that rise where they fell."""
+    turned = tuple(
+        msgspec.structs.replace(each, by_bps=-each.by_bps) if isinstance(each, of.PriceShift) else each
+        for each in faults.incident
+    )
+    return msgspec.structs.replace(faults, incident=turned)
 
 
 HEADROOM_PERCENT = 1
@@ -232,8 +357,14 @@ def class_ms(drill: Drill, settings: Settings) -> Ms:
     """For how long a whole leg may be unhedged in this drill (interface: three classes)."""
     if drill.legging == "dead_man":
         return Ms(settings.guard.dead_man + CLOSES_MS)
+    if drill.legging == "left":
+        return Ms(settings.recv_time + REST_MAX_MS + CLOSES_MS)
+    if drill.legging == "quote":
+        return settings.legging_quote
     return settings.legging_unknown if drill.legging == "unknown" else settings.legging_known
 
 
 CLOSES_MS = 3_000
 """How long a guard may take to close, once it knows that the run is dead."""
+AGAIN_MS = 2_000
+"""After a kill, the run is started again so much later."""

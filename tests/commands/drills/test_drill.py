@@ -140,9 +140,26 @@ def test_a_configuration_is_drilled_as_it_is_but_for_what_a_drill_replaces(tmp_p
     assert (found.venue.name, found.cycles, found.venue_patience) == ("simulated", 2, 5_000)
 
 
+@pytest.mark.parametrize(
+    ("mine", "name", "entry"),
+    [
+        ("lean", "ack-lost", "taker-taker"),
+        ("lean", "hedge-refused", "lean"),
+        ("taker-taker", "hedge-refused", "maker-taker"),
+    ],
+)
+def test_both_legs_take_in_a_drill_that_is_not_about_an_order_that_rests(
+    mine: str, name: str, entry: str, tmp_path: Path
+) -> None:
+    """In a market that stands still nothing would ever trade with one."""
+    settings = load(None, {}, {"execution.entry": mine, "execution.exit": "lean"}).settings
+    execution = drilled(settings, BY_NAME[name], tmp_path).execution
+    assert (execution.entry, execution.exit) == (entry, "taker-taker")
+
+
 def test_one_line_per_drill_and_one_more_for_each_limit() -> None:
     assert lines(GOOD) == [
-        "ok    flash-crash      unhedged 985 USD, 7 USD·s of 492 · cost 21.05 USD of 103.68 · flat"
+        f"ok    {'flash-crash':<36}  unhedged 985 USD, 7 USD·s of 492 · cost 21.05 USD of 103.68 · flat"
     ]
     assert lines(BAD)[1:] == [
         "      legging_known: 600 USD·s unhedged, 492 allowed",

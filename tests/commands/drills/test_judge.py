@@ -43,6 +43,7 @@ def played(*alone_ms: int, cost: Quote | None = NOTHING, **known: Any) -> Played
         {"halt_code": None, "error": None},
         False,
         True,
+        True,
         (PAIR,),
     )
     return msgspec.structs.replace(seen, **known)
@@ -53,7 +54,15 @@ def limits_of(name: str, seen: Played, settings: Settings | None = None) -> list
 
 
 @pytest.mark.parametrize(
-    ("name", "ms"), [("one-leg-reject", 500), ("ack-lost", 6_000), ("process-kill", 8_000)]
+    ("name", "ms"),
+    [
+        ("one-leg-reject", 500),
+        ("ack-lost", 6_000),
+        ("process-kill", 8_000),
+        ("hedge-refused", 6_000),
+        ("killed-while-quoting", 8_000),
+        ("killed-while-quoting-unguarded", 20_000),
+    ],
 )
 def test_the_time_of_a_legging_class_is_inside_and_a_millisecond_more_is_not(name: str, ms: int) -> None:
     assert limits_of(name, played(ms)) == []
@@ -89,6 +98,11 @@ def test_what_is_open_is_exceeded_and_named() -> None:
     assert result.ending == "OPEN: ETH-PERP 0.5"
     assert [each.limit for each in result.exceeded] == ["legging_unknown", "ending"]
     assert (result.usd_s, result.flat) == (Quote(9_500 * ONE), False)
+
+
+def test_a_drill_of_an_order_that_rests_in_which_nothing_of_it_traded_has_shown_nothing() -> None:
+    assert limits_of("hedge-refused", played(100, rested=False)) == ["drill"]
+    assert limits_of("ack-lost", played(100, rested=False)) == []
 
 
 def test_every_halt_that_counts_as_a_limit_is_one_that_a_run_knows() -> None:

@@ -21,12 +21,16 @@ from messages.settings import Limits, Settings
 from messages.units import ONE, Base, Quote, Rate, legs_of
 from venue.simulated.engine.accounts import Account, PerpPosition, health_of
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP
+from venue.simulated.faults.incidents import PriceShift, TradeThrough
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults, faults_of
 from venue.simulated.gateway.answers import REQUESTS
 
 ISSUE = (
     *("one-leg-reject", "one-leg-partial", "ack-lost", "venue-down", "feed-frozen", "flash-crash"),
     *("margin-call", "actor-crash", "process-kill", "rate-limited", "clock-skew", "liquidation"),
+    *("quote-filled-in-pieces", "cancel-lost-the-race", "hedge-refused"),
+    *("hedge-in-doubt-while-the-quote-fills", "feed-frozen-while-quoting"),
+    *("killed-while-quoting", "killed-while-quoting-unguarded"),
 )
 
 
@@ -45,6 +49,23 @@ def test_what_goes_wrong_is_something_that_the_venue_can_stage(drill: Drill, dir
     assert (staging.then != NO_FAULTS or drill.kill) == (drill.moment != ""), (
         "what happens at a moment needs one"
     )
+
+
+@pytest.mark.parametrize(
+    ("direction", "quote_leg", "by_bps"),
+    [("long-eth", "auto", -20), ("long-sol", "auto", 20), ("long-eth", "sol", 20), ("long-sol", "sol", -20)],
+)
+def test_what_happens_to_an_order_that_rests_is_about_its_leg_and_prices_run_against_its_hedge(
+    direction: str, quote_leg: str, by_bps: int
+) -> None:
+    """Who buys with the order that rests hedges by selling: prices fall."""
+    execution = msgspec.structs.replace(Settings().execution, quote_leg=quote_leg)
+    settings = msgspec.structs.replace(Settings(), direction=direction, execution=execution)
+    traded, runs = staging_for(BY_NAME["cancel-lost-the-race"], settings).then.incident
+    quoted, hedging = (SOL, ETH) if quote_leg == "sol" else (ETH, SOL)
+    assert isinstance(traded, TradeThrough)
+    assert isinstance(runs, PriceShift)
+    assert (traded.product, runs.product, runs.by_bps) == (quoted, hedging, by_bps)
 
 
 def test_a_drill_of_the_other_direction_strikes_the_other_leg() -> None:

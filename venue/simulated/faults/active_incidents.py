@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import trio
 
-from messages.units import X18, Base, Ms, Price, Quote, Rate
+from messages.units import X18, Base, Ms, Ns, Price, Quote, Rate
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.liquidation import liquidate_unhealthy, take_over_all
 from venue.simulated.engine.rules import QUOTE_PRODUCT
@@ -161,14 +161,13 @@ class ActiveIncidents:
                 undo.callback(self._shift, venue, product_id, -incident.by_bps)
             case of.Crossed():
                 self.crossed.append(venue.product_id(incident.product))
+            case of.TradeThrough():
+                _trade_through(incident, venue.product_id(incident.product), exchange, now)
             case of.LiquidateNow():
                 only = venue.product_id(incident.product) if incident.product else None
                 take_over_all(exchange, incident.subaccount.lower(), now, only)
-            case of.SettleResults():
-                settle_results(exchange, now)
-            case of.ChargeFunding():
-                venue.publish_funding_rates()
-                pay_funding(exchange, now)
+            case of.SettleResults() | of.ChargeFunding():
+                _settle(incident, venue, now)
             case of.Deposit() | of.WithdrawNow() | of.Transfer():
                 _move_money(incident, exchange, now)
 
@@ -248,6 +247,24 @@ class ActiveIncidents:
 def shifted_by_bps(price: int, by_bps: int) -> int:
     """`price` and `by_bps` ten-thousandths of it (signed), rounded down; in the unit of `price`."""
     return price * (BPS + by_bps) // BPS
+
+
+def _settle(incident: of.SettleResults | of.ChargeFunding, venue: FaultTarget, now_ns: int) -> None:
+    if isinstance(incident, of.SettleResults):
+        settle_results(venue.exchange, now_ns)
+    else:
+        venue.publish_funding_rates()
+        pay_funding(venue.exchange, now_ns)
+
+
+def _trade_through(incident: of.TradeThrough, product_id: int, exchange: Exchange, now_ns: int) -> None:
+    market = exchange.markets[product_id]
+    tick, step = market.product.tick, market.product.step
+    for order in list(market.open_orders.values()):
+        size = abs(order.order.amount) * incident.percent // 100 // step * step
+        beyond = Price(order.order.price - tick if order.is_bid else order.order.price + tick)
+        amount = Base(min(max(size, step), order.remaining))
+        exchange.market_trade(product_id, beyond, amount, Ns(now_ns), is_taker_buyer=not order.is_bid)
 
 
 def _move_money(incident: of.Deposit | of.WithdrawNow | of.Transfer, exchange: Exchange, now_ns: int) -> None:

@@ -237,6 +237,22 @@ class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
     product: str
 
 
+class TradeThrough(
+    Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="trade_through"
+):
+    """Other traders trade a tick beyond the price of every order that rests in the product: it is filled with
+    `percent` of its size, on the size step, or with what is left of it.
+    """
+
+    product: str
+    percent: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.percent <= 100:
+            raise ValueError(f"percent: of an order between 1 and 100 % trade, not {self.percent}")
+
+
 class LiquidateNow(
     Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"
 ):
@@ -358,5 +374,6 @@ Incident = (
     | QuotedFunding
     | ArchiveOmits
     | Crossed
+    | TradeThrough
     | Money
 )

@@ -26,6 +26,7 @@ from venue.simulated.faults.incidents import (
     PriceShift,
     SettleResults,
     Status,
+    TradeThrough,
     Trading,
 )
 from venue.simulated.faults.order_faults import Faults, Pieces, faults_named
@@ -254,6 +255,27 @@ async def test_an_order_can_be_filled_in_any_pieces(autojump_clock: MockClock) -
         ]
 
 
+async def test_others_trade_with_as_much_of_what_rests_as_is_staged_and_with_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
+    async with floor() as place, place.socket("/v1/ws") as line:
+        resting = place.frame(order("0.042", "2756.8", kind="post_only"))
+        assert (await line.ask(resting))["status"] == "success"
+        stage(
+            place,
+            TradeThrough(at_ms=10, product="ETH-PERP", percent=25),
+            TradeThrough(at_ms=20, product="SOL-PERP", percent=100),
+            TradeThrough(at_ms=30, product="ETH-PERP", percent=1),
+            TradeThrough(at_ms=40, product="ETH-PERP", percent=100),
+            TradeThrough(at_ms=50, product="ETH-PERP", percent=100),
+        )
+        await trio.sleep(1)
+        (entry,) = place.venue.exchange.order_log
+        assert [fill.amount for fill in entry.fills] == [Base.of(each) for each in ("0.01", "0.001", "0.031")]
+        assert {fill.price for fill in entry.fills} == {Price.of("2756.8")}
+        assert not any(fill.is_taker for fill in entry.fills)
+
+
 async def test_money_of_a_product_that_is_not_traded_is_a_sentence_and_not_a_server_error(
     autojump_clock: MockClock,
 ) -> None:
@@ -320,6 +342,10 @@ def test_a_file_stages_incidents_and_turns_knobs_in_toml_and_in_json(tmp_path: P
             "by_bps",
         ),
         ('[[incident]]\nkind = "clock"\nat_ms = 5\nfor_ms = 7\nskew_ms = 9999999999', "skew_ms"),
+        (
+            '[[incident]]\nkind = "trade_through"\nat_ms = 5\nproduct = "ETH-PERP"\npercent = 101',
+            "percent",
+        ),
         ("[[split]]\nnth = 1\nlots = [0]", "lots"),
         ('[[incident]]\nkind = "liquidate"\nat_ms = 5\nsubaccount = "default"', "subaccount"),
         ("[[refuse]]\nnth = 1\ncode = 20", "code"),
