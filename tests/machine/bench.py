@@ -5,6 +5,7 @@ in-memory streams, real SQLite, one process.
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from messages.lifecycle import Opened, Totals
 from messages.settings import Settings
 from messages.units import ONE, Quote
 from runtime.clock import Clock, RunClock, VenueClock
+from runtime.retry import retried
 from runtime.specs import ChildSpec, SupervisorSpec
 from supervisor import Machine
 from tests.machine.crash import Fire
 from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.http import HttpReads
 from venue.nado.signing import Signer
+from venue.protocol import VenueError
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import DEFAULT_PRODUCTS, Product
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults
@@ -184,7 +187,8 @@ async def connected(
         Transports(dialer, transport, seed),
         observe,
     ) as client:
-        await measure_clock(client, clock)
+        # a venue that loses answers may lose this one too, and no run has begun that would ask again
+        await retried(partial(measure_clock, client, clock), VenueError, 0.1)
         csvs = CsvBooks(folder, "Nado-simulated")
         world = World(
             settings,

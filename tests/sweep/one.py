@@ -2,6 +2,7 @@
 order log.
 """
 
+import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import trio
 import trio.testing
 
 from actors.ledger import Store
+from messages.execution_settings import Execution, Policy
 from messages.settings import Settings
 from messages.sizing import Leg, Sealed
 from messages.units import ONE, Base, Ms, Quote
@@ -23,11 +25,25 @@ from tests.determinism import seed_trio
 from tests.machine.audit import Heard, Written, judged
 from tests.machine.bench import ACTORS, Bench, bench
 from tests.sweep.phases import PhaseWatch
-from tests.sweep.weather import weather
+from tests.sweep.weather import resting_weather, weather
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 LENIENT = msgspec.structs.replace(HUNDRED, legging_known=Ms(60_000), legging_unknown=Ms(120_000))
+RESTING = msgspec.structs.replace(
+    LENIENT,
+    legging_quote=Ms(120_000),
+    execution=Execution(
+        quote_when="always",
+        give_up=Ms(2_000),
+        after_give_up="take",
+        exit_take=Ms(2_000),
+        lean_wait=Ms(1_500),
+    ),
+)
+"""Where orders rest: nobody waits long for other traders."""
+TARGETS = (Quote(1_000 * ONE), Quote(300 * ONE), Quote(120 * ONE))
+"""With the least of them no part of a leg can be hedged alone."""
 STRICT_EVERY = 5
 """Every so many seeds a cycle may not stand on one leg for longer than a trader would have it, and the run
 may end in that halt.
@@ -37,6 +53,7 @@ WHERE = (*ACTORS, "before_commit", "after_commit", "tampered_eth", "tampered_sol
 a word of it is said; the n-th sealed plan on its way to one leg, whose order is doubled.
 """
 ENDS_WITHIN_S = 60
+RESTS: tuple[Policy, ...] = ("maker-taker", "lean")
 
 
 class Blow(msgspec.Struct, frozen=True):
@@ -120,10 +137,14 @@ def _doubled(sealed: Sealed, leg: Leg) -> Sealed:
     return Sealed(plan, digest(plan))
 
 
-def one_run(seed: int, blows: Sequence[Blow], faults: Faults | None = None) -> Result:
-    """Run it, in the seed's weather unless told otherwise. Deterministic: the same arguments give the same
-    result.
+def one_run(
+    seed: int, blows: Sequence[Blow], faults: Faults | None = None, *, resting: bool = False
+) -> Result:
+    """Run it, in the seed's weather unless told otherwise, with orders that rest or without. Deterministic:
+    the same arguments give the same result.
     """
+    settings = resting_settings(seed) if resting else settings_of(seed)
+    beside = resting_weather if resting else weather
     seed_trio(seed)
     with tempfile.TemporaryDirectory() as folder:
         return trio.run(
@@ -131,7 +152,8 @@ def one_run(seed: int, blows: Sequence[Blow], faults: Faults | None = None) -> R
             Path(folder),
             seed,
             blows,
-            faults or weather(seed),
+            faults or beside(seed),
+            settings,
             clock=trio.testing.MockClock(autojump_threshold=0),
         )
 
@@ -142,8 +164,19 @@ def settings_of(seed: int) -> Settings:
     return msgspec.structs.replace(settings, direction="long-sol" if seed // 4 % 2 else "long-eth")
 
 
-async def _run(folder: Path, seed: int, blows: Sequence[Blow], faults: Faults) -> Result:
-    settings = settings_of(seed)
+def resting_settings(seed: int) -> Settings:
+    """Policies, target, direction and the leg that rests, as the seed draws them."""
+    chance = random.Random(f"resting {seed}")
+    entry, leave = chance.choice(RESTS), chance.choice((*RESTS, "taker-taker"))
+    quote_leg = chance.choice(("eth", "eth", "sol"))
+    execution = msgspec.structs.replace(RESTING.execution, entry=entry, exit=leave, quote_leg=quote_leg)
+    direction = chance.choice(("long-eth", "long-sol"))
+    return msgspec.structs.replace(
+        RESTING, target=chance.choice(TARGETS), direction=direction, execution=execution
+    )
+
+
+async def _run(folder: Path, seed: int, blows: Sequence[Blow], faults: Faults, settings: Settings) -> Result:
     async with bench(folder, settings, faults=faults, seed=seed) as ready:
         heard = Heard()
         ready.watchers.append(lambda said: heard.take(said, ready.venue.now_ns()))

@@ -21,6 +21,9 @@ PHASES = (
     "recover",
 )
 
+RESTING_PHASES = ("boot", "idle", "quote", "at rest", "hedge", "hold", "repair", "exit", "recover")
+"""Where orders rest: a quote is under way, or works with no plan beside it; what hedges it is under way."""
+
 LAST_UP = "trading"
 """The last child to come up; `sizing`, below it, is the last actor."""
 
@@ -56,10 +59,14 @@ class PhaseWatch:
             return (
                 "idle"
                 if held is None or held.phase == "flat"
+                else "at rest"
+                if held.phase == "working"
                 else "hold"
                 if held.phase == "open"
                 else "repair"
             )
+        if barrier.sealed.plan.purpose in {"quote", "hedge"}:
+            return barrier.sealed.plan.purpose
         if barrier.sealed.plan.purpose != "enter":
             return "repair" if barrier.sealed.plan.purpose == "repair" else "exit"
         if barrier.phase == "voting":

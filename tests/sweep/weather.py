@@ -3,8 +3,12 @@ answers.
 """
 
 import random
+from itertools import accumulate
+
+import msgspec
 
 from venue.simulated.engine.rules import VenueOptions
+from venue.simulated.faults.incidents import PriceShift, TradeThrough
 from venue.simulated.faults.order_faults import (
     Cut,
     DisturbEvent,
@@ -29,6 +33,8 @@ REQUESTS = (
     "subscribe",
 )
 DUSTY = 9
+OTHERS_MS = 8_000
+"""For so long other traders trade; from then on what rests is given up, and both legs take."""
 
 
 def weather(seed: int) -> Faults:
@@ -112,6 +118,40 @@ def dust(chance: random.Random) -> dict[str, object]:
     )
     disturbed = disturbances(chance) if chance.random() < 0.5 else {}
     return {"thin": thin, "venue": VenueOptions(min_size_binds_takers=True)} | then | disturbed
+
+
+def resting_weather(seed: int) -> Faults:
+    """The seed's weather, other traders who now and then trade with what rests, prices that run for some
+    seeds, and cancellations whose answers are late or lost for others.
+    """
+    chance, base = random.Random(f"resting weather {seed}"), weather(seed)
+    busy = chance.choice((150, 500, 1_500))
+    traded = [
+        TradeThrough(at_ms=round(at_ms), product=product, percent=chance.choice((3, 20, 45, 100)))
+        for product in ("ETH-PERP", "SOL-PERP")
+        for at_ms in accumulate(chance.uniform(0, 2 * busy) for _ in range(OTHERS_MS // busy))
+    ]
+    runs = [
+        PriceShift(
+            at_ms=chance.randint(0, 4_000),
+            for_ms=chance.randint(200, 5_000),
+            product=chance.choice(("ETH-PERP", "SOL-PERP")),
+            by_bps=chance.choice((-25, -8, 8, 25)),
+        )
+        for _ in range(chance.choice((0, 0, 1, 2)))
+    ]
+    answers = [
+        DisturbReply(
+            request="cancel_orders",
+            nth=nth,
+            how=chance.choice(("lose", "delay")),
+            delay_ms=chance.choice((30, 400, 3_500)),
+        )
+        for nth in range(1, chance.choice((1, 1, 2, 4)))
+    ]
+    return msgspec.structs.replace(
+        base, incident=(*base.incident, *traded, *runs), reply=(*base.reply, *answers)
+    )
 
 
 def disturbances(chance: random.Random) -> dict[str, object]:
