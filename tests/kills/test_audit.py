@@ -136,7 +136,7 @@ def test_a_row_that_was_changed_is_found(good: tuple[Truth, Path], tmp_path: Pat
         ending_faults(truth, ledger)
 
 
-def rested(order: LoggedOrder, last_ms: int, expiration_s: int) -> LoggedOrder:
+def left_resting(order: LoggedOrder, last_ms: int, expiration_s: int) -> LoggedOrder:
     """Post-only, arrived at 0, with a receive window of 1.5 s and a fill at `last_ms`."""
     fill = replace(order.fills[0], at_ns=Ns(last_ms * 1_000_000))
     nonce = order_nonce(1_500, 1)
@@ -162,7 +162,7 @@ def rested(order: LoggedOrder, last_ms: int, expiration_s: int) -> LoggedOrder:
 def test_an_order_that_outlives_its_ending_or_may_rest_for_too_long_is_found(
     good: tuple[Truth, Path], last_ms: int, ended_ms: int, over_ms: int, expiration_s: int, wrong: list[str]
 ) -> None:
-    order = rested(good[0].orders[0], last_ms, expiration_s)
+    order = left_resting(good[0].orders[0], last_ms, expiration_s)
     written = Written({}, Fold(), ended={order.digest: ended_ms * 1_000_000}, over_ns=[over_ms * 1_000_000])
     found = list(outlived([order], written))
     assert len(found) == len(wrong), found
