@@ -53,6 +53,8 @@ venue's minimum.
 STEPS = {"eth": int(ETH_PERP.step), "sol": int(SOL_PERP.step)}
 CLOCKS_NS = 50_000_000
 """By how much the venue's clock and the one that the ledger is written by may differ."""
+CANCELLED_NS = 1_500_000_000
+"""A new epoch cancels what the old one left resting within so long."""
 INSTANT_NS = 1_000_000
 """What had been handed to a socket when its leg died may arrive in the same instant."""
 
@@ -247,6 +249,9 @@ def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, la
         found.append(f"{name} arrived without a written intent")
     if heard.epoch_at(order.arrived_ns - late_ns - INSTANT_NS) > plan.epoch:
         found.append(f"{name} arrived in epoch {heard.epoch_at(order.arrived_ns)}")
+    last_ns = max((fill.at_ns for fill in order.fills), default=0)
+    if heard.epoch_at(last_ns - late_ns - CANCELLED_NS) > plan.epoch:
+        found.append(f"{name} still traded long after epoch {heard.epoch_at(last_ns)} had begun")
     return found
 
 

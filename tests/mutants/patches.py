@@ -10,19 +10,23 @@ import msgspec
 import pytest
 import trio
 
-from actors import barrier, leg, tree
+from actors import barrier, leg, tree, working_orders
+from actors.ledger import Fold
 from actors.ledger.actor import _Desk
 from actors.ledger.orders import OurOrder
 from actors.reconciliation import Reconciliation
 from actors.sizing import sizer as sizing
-from messages.execution import Outcome
-from messages.sizing import Place, Ready
-from messages.units import Ms
+from actors.working_orders import RestingFacts, WorkingOrders
+from messages.execution import Doubt, Outcome
+from messages.lifecycle import WorkingOrder
+from messages.sizing import Place, QuoteTerms, Ready
+from messages.units import Base, Ms
 from supervisor import Machine
 from tests.sweep.one import one_run
 from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
+from venue.simulated.faults.incidents import FalseAnswer, Status, TradeThrough
 from venue.simulated.faults.order_faults import (
     NO_FAULTS,
     Cut,
@@ -47,6 +51,32 @@ UNHEARD_ENTRY = Faults(
     reply=tuple(DisturbReply(request="subaccount_info", nth=nth, how="lose") for nth in range(2, 7)),
 )
 """Nobody hears that an order has traded, and the account cannot be read for a while."""
+HITS = tuple(
+    TradeThrough(at_ms=at_ms, product=product, percent=20)
+    for at_ms in range(700, 8_000, 450)
+    for product in ("ETH-PERP", "SOL-PERP")
+)
+TRADED = Faults(incident=HITS)
+"""Others trade with what rests, a piece now and then."""
+UNHEARD_QUOTE = Faults(
+    event=tuple(
+        DisturbEvent(stream=stream, one_in=1, how="delay", delay_ms=4_000)
+        for stream in ("fill", "order_update", "position_change")
+    ),
+    incident=(
+        TradeThrough(at_ms=1_000, product="ETH-PERP", percent=100),
+        TradeThrough(at_ms=1_000, product="SOL-PERP", percent=100),
+    ),
+)
+"""All of an order that rests trades, and it is heard of once it has been cancelled in vain."""
+UNSEEN_QUOTE = Faults(
+    incident=(
+        Status(at_ms=700, for_ms=20_000, status="syncing"),
+        FalseAnswer(at_ms=700, for_ms=20_000, request="orders", field="product_orders", value=[]),
+        *HITS,
+    )
+)
+"""Nothing can be cancelled, and the venue lists no order that rests, while others trade with it."""
 SEEDS = 8
 """Where two things happen at once, the seed decides which comes first."""
 
@@ -64,6 +94,8 @@ class Mutant:
     """"" = the run needs no blow."""
     phase: str = ""
     """"" = in any."""
+    resting: bool = False
+    """Are the runs with orders that rest?"""
 
     @property
     def name(self) -> str:
@@ -75,10 +107,10 @@ class Mutant:
         or less in an actor change nothing.
         """
         if not self.where:
-            yield 0, ()
+            yield from ((seed, ()) for seed in range(SEEDS if self.resting else 1))
             return
         for seed in range(SEEDS):
-            for blow, phase in one_run(seed, (), self.faults).points:
+            for blow, phase in one_run(seed, (), self.faults, resting=self.resting).points:
                 if blow.where == self.where and self.phase in {"", phase}:
                     yield seed, (blow,)
 
@@ -208,6 +240,59 @@ def repair_forgotten(patch: Patch) -> None:
     patch.setattr(sizing.Sizer, "_uneven", lambda _sizer, _look, _quote: None)
 
 
+# -- orders that rest ----------------------------------------------------------------------------------------
+
+
+def _matched(patch: Patch, times: int) -> None:
+    matched = QuoteTerms.matched
+    patch.setattr(QuoteTerms, "matched", lambda terms, held, step: Base(times * matched(terms, held, step)))
+
+
+def a_hedge_is_doubled(patch: Patch) -> None:
+    _matched(patch, 2)
+
+
+def a_hedge_has_the_wrong_side(patch: Patch) -> None:
+    _matched(patch, -1)
+
+
+def what_is_not_found_had_not_traded(patch: Patch) -> None:
+    answer = WorkingOrders._answer
+
+    async def all_of_it(asking: WorkingOrders, order: WorkingOrder) -> tuple[Base | None, bool, str]:
+        unfilled, gone, detail = await answer(asking, order)
+        return (Base(abs(order.doubt.amount)), False, detail) if gone else (unfilled, gone, detail)
+
+    patch.setattr(WorkingOrders, "_answer", all_of_it)
+
+
+def a_resting_orders_acknowledgement_is_its_ending(patch: Patch) -> None:
+    judge = OurOrder._judge
+
+    def trusting(order: OurOrder) -> None:
+        judge(order)
+        order.ended = order.ended or (order.rests and order.answer == "accepted")
+
+    patch.setattr(OurOrder, "_judge", trusting)
+
+
+def flat_is_said_while_an_order_works(patch: Patch) -> None:
+    patch.setattr(Fold, "busy", property(lambda fold: fold.flight is not None or bool(fold.strays)))
+
+
+def an_order_that_rests_ends_with_its_receive_window(patch: Patch) -> None:
+    patch.setattr(Doubt, "last_trade_ms", property(lambda doubt: doubt.recv_time_ms))
+
+
+def a_new_epoch_lets_the_old_ones_orders_rest(patch: Patch) -> None:
+    def over(order: WorkingOrder, facts: RestingFacts) -> str:
+        mine = msgspec.structs.replace(facts, epoch=order.doubt.epoch)
+        return _over(msgspec.structs.replace(order, acknowledged=True), mine)
+
+    _over = working_orders._over
+    patch.setattr(working_orders, "RULES", (over, *working_orders.RULES[1:]))
+
+
 MUTANTS = (
     Mutant(
         vote_before_commit,
@@ -251,5 +336,39 @@ MUTANTS = (
         repair_forgotten,
         "a lone leg is followed by a repair or a flatten",
         Faults(refuse=(Refuse(nth=1, code=2031),)),
+    ),
+    Mutant(a_hedge_is_doubled, "a fill is hedged by what is matched", TRADED, resting=True),
+    Mutant(a_hedge_has_the_wrong_side, "a hedge has the other side", TRADED, resting=True),
+    Mutant(
+        what_is_not_found_had_not_traded,
+        "that no such order rests does not say what it did",
+        UNHEARD_QUOTE,
+        resting=True,
+    ),
+    Mutant(
+        a_resting_orders_acknowledgement_is_its_ending,
+        "what is accepted may rest",
+        TRADED,
+        resting=True,
+    ),
+    Mutant(
+        flat_is_said_while_an_order_works,
+        "nothing is flat while an order works",
+        TRADED,
+        resting=True,
+    ),
+    Mutant(
+        an_order_that_rests_ends_with_its_receive_window,
+        "an order that rests may trade until it has expired",
+        UNSEEN_QUOTE,
+        resting=True,
+    ),
+    Mutant(
+        a_new_epoch_lets_the_old_ones_orders_rest,
+        "a new epoch cancels what the old one left",
+        TRADED,
+        where="ledger",
+        phase="at rest",
+        resting=True,
     ),
 )

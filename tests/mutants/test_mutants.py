@@ -15,7 +15,7 @@ def found(mutant: Mutant, seed: int, blows: tuple[Blow, ...]) -> tuple[str, ...]
     with pytest.MonkeyPatch.context() as patch:
         mutant.apply(patch)
         try:
-            return one_run(seed, blows, mutant.faults).wrong
+            return one_run(seed, blows, mutant.faults, resting=mutant.resting).wrong
         except Exception as error:  # noqa: BLE001
             return (f"{type(error).__name__}: {error}",)
 
@@ -24,7 +24,7 @@ def found(mutant: Mutant, seed: int, blows: tuple[Blow, ...]) -> tuple[str, ...]
 def test_a_mutant_is_caught_where_the_code_as_it_is_does_nothing_wrong(mutant: Mutant) -> None:
     for seed, blows in mutant.runs():
         if found(mutant, seed, blows):
-            assert one_run(seed, blows, mutant.faults).wrong == ()
+            assert one_run(seed, blows, mutant.faults, resting=mutant.resting).wrong == ()
             return
     pytest.fail(f"{mutant.name}: nobody noticed that {mutant.breaks} no longer holds")
 
