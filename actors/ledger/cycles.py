@@ -106,6 +106,15 @@ class Cycle(msgspec.Struct):
         """
         return any(order.sent and order.plan.quote is None for order in self.orders)
 
+    def crumb(self, smallest: int) -> bool:
+        """Did orders that rest open less of it than the `smallest` order that could have hedged it (USD x18),
+        and nothing else any of it? That happens to who rests, and is closed again: no order failed.
+        """
+        opened = [order for order in self.orders if order.opens and order.plan.purpose != "top_up"]
+        traded = [order for order in opened if order.total.filled]
+        rested = all(order.rests for order in traded)
+        return not self.was_open and rested and 0 < sum(order.total.quote for order in traded) < smallest
+
     @property
     def takes(self) -> bool:
         """Does a fill rate count its legs? Not those of a pair that was entered by orders that rest alone."""

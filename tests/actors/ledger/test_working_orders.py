@@ -286,6 +286,22 @@ def test_an_abort_that_comes_after_the_restart_still_says_that_nothing_was_sent(
     assert the_ending(story).fill.outcome == "none"
 
 
+@pytest.mark.parametrize(("piece", "left", "counts"), [("0.03", "0.012", 0), ("0.04", "0.002", 1)])
+def test_a_crumb_that_rested_and_was_closed_is_no_failed_cycle_to_the_limits(
+    piece: str, left: str, counts: int
+) -> None:
+    """Of 0.03 ETH, 83 USD, nothing could be hedged by an order of at least 100 USD; of 0.04 it could."""
+    story = entry_quoted()
+    story.fill("eth", piece, remaining=left)
+    story.cancel_answer("eth", left)
+    story.placed("flatten", f"-{piece}")
+    story.fill("eth", f"-{piece}", remaining="0")
+    story.tell(rules_read(RULES))
+    story.snapshot()
+    assert [ending for _, ending in story.ended] == ["failed"]
+    assert (story.held.record.failed_in_row, story.held.record.cycles) == (counts, counts)
+
+
 def test_requotes_are_one_cycle_and_what_nobody_traded_with_is_skipped() -> None:
     story = entry_quoted()
     story.cancel_answer("eth", "0.042")
