@@ -5,6 +5,7 @@ Answers go to the ledger.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 import trio
@@ -41,6 +42,13 @@ last.
 """
 
 
+class _Question(NamedTuple):
+    """What is being asked about an order, and what ends the asking."""
+
+    doubt: Doubt
+    asking: trio.CancelScope
+
+
 class Reconciliation:
     """Runs in the supervisor's nursery; never decides anything."""
 
@@ -48,7 +56,8 @@ class Reconciliation:
         self._world = world
         self._note = Notes(world.observe, world.clock, "supervisor")
         self._channels = channels
-        self._resolving: set[str] = set()
+        self._resolving: dict[str, _Question] = {}
+        """By the order's digest."""
         self._asking_since = 0.0
         self._ask_again: dict[str, tuple[float, float]] = {}
         """Order -> when it may be asked about again, and the pause after that."""
@@ -78,11 +87,22 @@ class Reconciliation:
                 self._resolve(order.doubt, "does not rest: asking the exchange what it did", nursery)
 
     def _resolve(self, doubt: Doubt, why: str, nursery: trio.Nursery) -> None:
-        if doubt.order_digest not in self._resolving:
+        """Once at a time, and anew where its last possible trade turns out to be sooner: a question waits for
+        the one that it knows. That trade never becomes later, so this ends.
+        """
+        known = self._resolving.get(doubt.order_digest)
+        if known is None:
             self._asking_since = trio.current_time()
             self._note("warning", f"{doubt.leg.upper()} order {doubt.order_digest[:10]} {why}")
-            self._resolving.add(doubt.order_digest)
-            nursery.start_soon(self._ask_about, doubt, resolve)
+        elif doubt.last_trade_ms < known.doubt.last_trade_ms:
+            known.asking.cancel()
+        else:
+            return
+        self._begin(doubt, resolve, nursery)
+
+    def _begin(self, doubt: Doubt, ask: Asking, nursery: trio.Nursery) -> None:
+        question = self._resolving[doubt.order_digest] = _Question(doubt, trio.CancelScope())
+        nursery.start_soon(self._ask_about, question, ask)
 
     def price_again(self, nursery: trio.Nursery) -> None:
         """Ask the archive about every order whose price is an estimate, whose numbers did not fit, that may
@@ -102,18 +122,20 @@ class Reconciliation:
             due_s, pause_s = self._ask_again[doubt.order_digest]
             if now_s >= due_s and doubt.order_digest not in self._resolving:
                 self._ask_again[doubt.order_digest] = (now_s + pause_s, min(2 * pause_s, AGAIN_S[1]))
-                self._resolving.add(doubt.order_digest)
-                nursery.start_soon(self._ask_about, doubt, look_up)
+                self._begin(doubt, look_up, nursery)
 
-    async def _ask_about(self, doubt: Doubt, ask: Asking) -> None:
+    async def _ask_about(self, question: _Question, ask: Asking) -> None:
         def take(answer: Resolved) -> None:
             self._channels.to_ledger.post(answer)
             self._world.observe(answer)
 
+        digest = question.doubt.order_digest
         try:
-            await ask(doubt, self._world.venue.reads, take)
+            with question.asking:
+                await ask(question.doubt, self._world.venue.reads, take)
         finally:
-            self._resolving.discard(doubt.order_digest)
+            if self._resolving.get(digest) is question:  # another one may have begun meanwhile
+                del self._resolving[digest]
 
     async def follow_money(self) -> None:
         """Ask the archive what moved money without a trade: at once when the ledger says so, and now and
