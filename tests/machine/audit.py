@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -280,8 +281,26 @@ def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written, lon
             )
         if quote is not None and not quote.hedges:
             terms = quote
+        if terms is not None and _overhedged(half, held, terms):
+            yield f"{held} was held after a hedge, of {terms.eth} and {terms.sol}"
         before, state = state, _state(held, pairs, mids, terms)
         since_ns = since_ns if state == before else at_ns
+
+
+def _uneven(held: dict[Leg, int], terms: QuoteTerms) -> int:
+    """What is held of the leg that hedges beyond its share of the pair, signed, rounded towards 0. Not asked
+    of the terms: they are what is judged.
+    """
+    whole, other = terms.whole(terms.leg), terms.whole(terms.other)
+    exact = Fraction(held[terms.leg] * other, whole)
+    return int(held[terms.other] - exact)
+
+
+def _overhedged(half: Half, held: dict[Leg, int], terms: QuoteTerms) -> bool:
+    """Has a hedge gone further than what had traded, and half a lot?"""
+    hedges = half.plan.purpose == "hedge" or (half.plan.quote is not None and half.plan.quote.hedges)
+    direction = 1 if (terms.whole(terms.other) > 0) == terms.opens else -1
+    return hedges and 2 * _uneven(held, terms) * direction > STEPS[terms.other]
 
 
 def _state(
@@ -296,9 +315,9 @@ def _state(
     if (held["eth"], held["sol"]) in pairs or not any(held.values()):
         return "hedged"
     if terms is not None:
-        uneven = held[terms.other] - terms.matched(held[terms.leg], STEPS[terms.other])
+        uneven = _uneven(held, terms)
         if abs(uneven) * mids[terms.other] // ONE < CHUNK:
-            return "dust" if uneven else "hedged"
+            return "dust" if 2 * abs(uneven) > STEPS[terms.other] else "hedged"
     return "dust" if max(abs(held[leg]) * mids[leg] // ONE for leg in LEGS) < MINIMUM else "lone"
 
 

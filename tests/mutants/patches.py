@@ -18,14 +18,15 @@ from actors.reconciliation import Reconciliation
 from actors.sizing import sizer as sizing
 from actors.working_orders import RestingFacts, WorkingOrders
 from messages.execution import Doubt, Outcome
-from messages.lifecycle import WorkingOrder
-from messages.sizing import Place, QuoteTerms, Ready
+from messages.lifecycle import Phase, WorkingOrder
+from messages.sizing import Leg, Place, QuoteTerms, Ready, SizingPlan
 from messages.units import Base, Ms
 from supervisor import Machine
 from tests.sweep.one import one_run
 from tests.sweep.runs import Run
 from venue import resolve
-from venue.protocol import Reply, SignedOrder
+from venue.nado.order_builder import NadoOrderBuilder
+from venue.protocol import Order, Reply, SignedOrder
 from venue.simulated.faults.incidents import FalseAnswer, Status, TradeThrough
 from venue.simulated.faults.order_faults import (
     NO_FAULTS,
@@ -71,9 +72,9 @@ UNHEARD_QUOTE = Faults(
 """All of an order that rests trades, and it is heard of once it has been cancelled in vain."""
 UNSEEN_QUOTE = Faults(
     incident=(
-        Status(at_ms=700, for_ms=20_000, status="syncing"),
+        Status(at_ms=700, for_ms=5_300, status="syncing"),
         FalseAnswer(at_ms=700, for_ms=20_000, request="orders", field="product_orders", value=[]),
-        *HITS,
+        *(msgspec.structs.replace(hit, percent=6) for hit in HITS),
     )
 )
 """Nothing can be cancelled, and the venue lists no order that rests, while others trade with it."""
@@ -243,17 +244,20 @@ def repair_forgotten(patch: Patch) -> None:
 # -- orders that rest ----------------------------------------------------------------------------------------
 
 
-def _matched(patch: Patch, times: int) -> None:
-    matched = QuoteTerms.matched
-    patch.setattr(QuoteTerms, "matched", lambda terms, held, step: Base(times * matched(terms, held, step)))
-
-
 def a_hedge_is_doubled(patch: Patch) -> None:
-    _matched(patch, 2)
+    matched = QuoteTerms.matched
+    patch.setattr(QuoteTerms, "matched", lambda terms, held, step: Base(2 * matched(terms, held, step)))
 
 
 def a_hedge_has_the_wrong_side(patch: Patch) -> None:
-    _matched(patch, -1)
+    order_of = NadoOrderBuilder.order_of
+
+    def turned(builder: NadoOrderBuilder, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
+        order = order_of(builder, plan, plan_digest, leg)
+        side = -1 if plan.purpose == "hedge" else 1
+        return msgspec.structs.replace(order, amount=Base(side * order.amount))
+
+    patch.setattr(NadoOrderBuilder, "order_of", turned)
 
 
 def what_is_not_found_had_not_traded(patch: Patch) -> None:
@@ -277,7 +281,16 @@ def a_resting_orders_acknowledgement_is_its_ending(patch: Patch) -> None:
 
 
 def flat_is_said_while_an_order_works(patch: Patch) -> None:
+    phase = Fold.phase.fget  # type: ignore[attr-defined]
+
+    def without(fold: Fold) -> Phase:
+        working, fold.working = fold.working, {}
+        said: Phase = phase(fold)
+        fold.working = working
+        return said
+
     patch.setattr(Fold, "busy", property(lambda fold: fold.flight is not None or bool(fold.strays)))
+    patch.setattr(Fold, "phase", property(without))
 
 
 def an_order_that_rests_ends_with_its_receive_window(patch: Patch) -> None:
