@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.sweep.one import Result, one_run
-from tests.sweep.phases import PHASES
+from tests.sweep.phases import PHASES, RESTING_PHASES
 from tests.sweep.runs import attempt, blow_of, command, sample_of
 
 SEEDS = (1, 2, 3, 5)
@@ -27,6 +27,29 @@ def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> Non
         failed += [f"{command(run)}\n    {fault}" for fault in wrong]
     assert not failed, "\n".join(failed)
     assert [phase for phase in PHASES if not struck[phase]] == []
+
+
+RESTING_SEEDS = (1, 4, 14)
+"""Between them they have a blow in each phase that there is where orders rest."""
+
+
+@pytest.mark.long
+def test_a_sample_of_the_sweep_with_orders_that_rest_finds_nothing_and_strikes_in_every_phase() -> None:
+    failed, struck = [], Counter[str]()
+    for run in (run for seed in RESTING_SEEDS for run in sample_of(seed, resting=True)):
+        _, result = attempt(run, resting=True)
+        wrong = result.wrong if isinstance(result, Result) else (result,)
+        struck.update(result.phases if isinstance(result, Result) else ())
+        failed += [f"{command(run, resting=True)}\n    {fault}" for fault in wrong]
+    assert not failed, "\n".join(failed)
+    assert [phase for phase in RESTING_PHASES if not struck[phase]] == []
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_a_cycle_with_orders_that_rest_and_other_traders_is_hedged_and_ends_flat(seed: int) -> None:
+    result = one_run(seed, (), resting=True)
+    assert result.wrong == (), command((seed, ()), resting=True)
+    assert {"quote", "at rest", "hedge"} <= {phase for _, phase in result.points}
 
 
 ONCE_FOUND = {
