@@ -67,6 +67,8 @@ RESTING = (
     "execution.after_give_up=take",
     "execution.exit_take=5 s",
     "execution.lean_wait=2 s",
+    "legging_known=500 s",
+    "legging_quote=600 s",
 )
 """Orders rest whenever they may, and no round waits long for a market that does not trade with them."""
 STOPPED_S = RECV_TIME_MS / 1000 + 0.7
