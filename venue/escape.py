@@ -12,7 +12,9 @@ round. What is not ours is not touched: of each leg at most what our intents exp
 An order of ours that rests is cancelled by its digest before anything is read, whether or not open orders
 list it. Until the exchange has said what of it had not traded, or that it does not rest although it can
 arrive no more, it may trade at any moment until it expires: what it could still come to is ours to close, and
-nothing is flat before that.
+nothing is flat before that. While it can, a reading does not tell how much a closing order beside it has
+closed: the archive's record of that one does. Until it is there, or has been waited for, only as much is
+closed as is ours if it closed all of itself, and nothing is flat either.
 
 It ends when the exchange reports no Evenkeel positions, read twice, 2 s apart, after the last order that
 could still arrive or trade has become impossible there (10 s apart where our own fills say that something is
@@ -142,6 +144,25 @@ async def escape(
 
 
 @dataclass
+class _Beside:
+    """A closing order beside which an order of ours could open more. Amounts are signed as the position was
+    that it was to close.
+    """
+
+    leg: Leg
+    digest: str
+    sent: int
+    closed: int = 0
+    """By the reading after it, and deducted: at least so much."""
+    waits_until_s: float = 0.0
+    """Until when the archive is waited for before that is believed."""
+
+    @property
+    def waits(self) -> bool:
+        return self.closed != self.sent and trio.current_time() < self.waits_until_s
+
+
+@dataclass
 class _Escape:
     context: EscapeContext
     task: ClosingTask
@@ -158,6 +179,8 @@ class _Escape:
     """
     before: dict[Leg, int] = field(default_factory=dict)
     """Position of each leg when its last order left; absent when that has been accounted for."""
+    sent: dict[Leg, _Beside] = field(default_factory=dict)
+    """That order, where one of ours could open more beside it."""
     mistimed: bool = False
     """Was an order refused for its receive time? Then the venue's time is asked for before the next round."""
     closable: bool = True
@@ -184,6 +207,10 @@ class _Escape:
     """Venue time at which the last of them was."""
     untraded: dict[Leg, int] = field(default_factory=dict)
     """What of them is known never to have traded (signed), of what was counted as ours at the beginning."""
+    beside: list[_Beside] = field(default_factory=list)
+    """Closing orders of which a reading cannot tell how much they closed, until the archive has: one a leg
+    and round.
+    """
     _flat_twice: RepeatedReading = field(default_factory=RepeatedReading)
     _deducted: dict[Leg, tuple[int, OwnPosition]] = field(default_factory=dict)
     """The position before one of our orders closed it, and our part of it then: for a reading that shows
@@ -238,6 +265,8 @@ class _Escape:
                 await outlive(self._ask_time, lambda why: self._note(f"the venue's clock: {why}"))
             if self._done():
                 return True
+            if self.beside:
+                await outlive(self._ask_beside, lambda why: self._note(f"the archive: {why}"))
             left = self._left()
             if left is not None and self.reread and self._settled():
                 fits = on_the_steps(*left, self.rules)
@@ -273,7 +302,7 @@ class _Escape:
         ]
         last_trade_ms = max([*sent, *self.unknown_until_ms.values(), self.cancelled_ms])
         read = self.snapshot is not None and self.snapshot.at_ms > last_trade_ms
-        return read and not self._cancellable()
+        return read and not self._cancellable() and not any(close.waits for close in self.beside)
 
     def _done(self) -> bool:
         """Flat for certain: by two readings, each later than every order of ours."""
@@ -295,14 +324,22 @@ class _Escape:
         return any(ours.low == ours.high != 0 for ours in (self.task.eth, self.task.sol))
 
     def _left(self) -> tuple[Base, Base] | None:
-        """What is open of our positions (ETH, SOL), signed; None when the venue has not said."""
+        """What may be closed of our positions (ETH, SOL), signed; None when the venue has not said."""
         if self.snapshot is None:
             return None
-        eth, sol = (self._ours(leg).part_of(self._position(leg, self.snapshot)) for leg in LEGS)
+        eth, sol = (self._surely_ours(leg).part_of(self._position(leg, self.snapshot)) for leg in LEGS)
         return eth, sol
 
     def _ours(self, leg: Leg) -> OwnPosition:
         return self.ours[leg].without(self.untraded.get(leg, 0))
+
+    def _surely_ours(self, leg: Leg) -> OwnPosition:
+        """The same, if what was closed beside an order that rests was closed in full."""
+        ours = self._ours(leg)
+        for close in self.beside:
+            if close.leg == leg and close.waits:
+                ours = ours.without(close.sent - close.closed)
+        return ours
 
     def _position(self, leg: Leg, snapshot: AccountSnapshot) -> int:
         return int(snapshot.position(self.rules.product(leg).product_id).cross)
@@ -315,6 +352,8 @@ class _Escape:
             if self._position(leg, snapshot) == stood:  # it never went: the reading that said so was wrong
                 self.ours[leg] = ours
                 del self._deducted[leg]
+                for close in self.beside:
+                    close.closed = 0 if close.leg == leg else close.closed
         for leg, before in list(self.before.items()):
             if snapshot.at_ms <= self.unknown_until_ms.get(leg, 0) and self._partly_foreign(leg, before):
                 continue
@@ -323,11 +362,36 @@ class _Escape:
                 self._deducted[leg] = before, self.ours[leg]
             self.ours[leg] = self.ours[leg].without(closed)
             del self.before[leg]
+            if leg in self.sent:
+                close = self.sent.pop(leg)
+                close.closed = min(closed, close.sent, key=abs)
+                close.waits_until_s = trio.current_time() + ARCHIVE_S
+                self.beside.append(close)
         self.snapshot = snapshot
 
     def _partly_foreign(self, leg: Leg, position: int) -> bool:
         """Is a part of this position a third party's, which must not be closed?"""
-        return self._ours(leg).part_of(position) != position
+        return self._surely_ours(leg).part_of(position) != position
+
+    async def _ask_beside(self) -> None:
+        """Deduct what the archive says that closing orders beside one that rested have closed. Raises
+        `VenueError`.
+        """
+        with trio.move_on_after(RULES_S):
+            for known in await self.context.venue.reads.archived([close.digest for close in self.beside]):
+                close = next(close for close in self.beside if close.digest == known.digest)
+                closed = -int(known.filled)
+                if min(0, close.sent) <= closed <= max(0, close.sent):
+                    more = closed - close.closed
+                    self.ours[close.leg] = self.ours[close.leg].without(more)
+                    self._deducted.pop(close.leg, None)
+                self.beside.remove(close)
+
+    def _grows(self, leg: Leg, position: int) -> bool:
+        """May an order of ours that rests open more of this position?"""
+        return not self.task.everything and any(
+            doubt.leg == leg and (doubt.amount > 0) == (position > 0) for doubt in self.resting.values()
+        )
 
     # -- cancelling ------------------------------------------------------------------------------------------
 
@@ -525,6 +589,8 @@ class _Escape:
         """Send one order. Raises nothing but a cancellation: the other leg's is under way beside it."""
         position = self._position(leg, self.snapshot) if self.snapshot else 0
         self.before[leg] = position
+        if self._grows(leg, position):
+            self.sent[leg] = _Beside(leg, order.digest, -int(order.order.amount))
         sent_ms = outlive_call(self.context.clock.now_ms) or 0
         reply = await wire.place(order)
         self._answered(leg, order, reply)
@@ -552,6 +618,7 @@ class _Escape:
             self._note(f"{leg} order {order.digest[:10]} {reply.kind}: {reply.text}")
         if reply.kind in {"not_sent", "refused"}:
             self.before.pop(leg, None)
+            self.sent.pop(leg, None)
             self.mistimed = self.mistimed or reply.code in MISTIMED
             return
         self.products[order.digest] = order.order.product_id
@@ -608,7 +675,10 @@ class _Escape:
 
     def result(self) -> Escaped:
         """What is left of Evenkeel's positions, by the last reading."""
-        eth, sol = self._left() or (None, None)
+        eth, sol = (
+            self._ours(leg).part_of(self._position(leg, self.snapshot)) if self.snapshot else None
+            for leg in LEGS
+        )
         rest = msgspec.structs.replace(self.task, eth=self._ours("eth"), sol=self._ours("sol"))
         at_ms = self.snapshot.at_ms if self.snapshot else Ms(0)
         return Escaped(eth, sol, self.rounds, at_ms, rest, self._settled())

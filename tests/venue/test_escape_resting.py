@@ -25,9 +25,9 @@ BID, ASK = "2756.8", "2756.9"
 RECV_MS, REST_MS = 2_000, 15_000
 
 
-def working(it: Trial, amount: str, *, seq: int = 7) -> tuple[WorkingOrder, Any]:
-    """An ETH order that is to rest at the touch, and the same signed."""
-    now_ms, price = it.ready.world.clock.now_ms(), ASK if amount[0] == "-" else BID
+def working(it: Trial, amount: str, *, seq: int = 7, price: str = "") -> tuple[WorkingOrder, Any]:
+    """An ETH order that is to rest, at the touch unless `price` says where, and the same signed."""
+    now_ms, price = it.ready.world.clock.now_ms(), price or (ASK if amount[0] == "-" else BID)
     eth = msgspec.structs.replace(leg_order(ETH, amount, price), kind="post_only")
     terms = QuoteTerms("eth", True, eth.amount, Base.of("-1"), Price.of("115"), Ms(REST_MS), Ms(now_ms + 9))
     times = now_ms, Ms(now_ms + RECV_MS), Ms(0), Ms(0), Ms(0)
@@ -52,9 +52,9 @@ def working(it: Trial, amount: str, *, seq: int = 7) -> tuple[WorkingOrder, Any]
     return WorkingOrder(doubt, terms, Ms(now_ms)), signed
 
 
-async def rests(it: Trial, amount: str) -> WorkingOrder:
+async def rests(it: Trial, amount: str, *, price: str = "") -> WorkingOrder:
     """One that was placed and taken."""
-    order, signed = working(it, amount)
+    order, signed = working(it, amount, price=price)
     async with it.ready.world.venue.order_wire("quoting") as wire:
         while not wire.connected:  # noqa: ASYNC110 - a wire has no event for it
             await trio.sleep(0.01)
@@ -62,9 +62,9 @@ async def rests(it: Trial, amount: str) -> WorkingOrder:
     return order
 
 
-def trades(it: Trial, amount: str, *, buys: bool = False) -> None:
-    """Somebody trades so much through the touch: what rests there is filled first."""
-    exchange, price = it.ready.venue.exchange, Price.of("2757.0" if buys else "2756.7")
+def trades(it: Trial, amount: str, *, buys: bool = False, at: str = "") -> None:
+    """Somebody trades so much through the touch, or down to `at`: what rests there is filled first."""
+    exchange, price = it.ready.venue.exchange, Price.of(at or ("2757.0" if buys else "2756.7"))
     exchange.market_trade(ETH, price, Base.of(amount), it.ready.venue.now_ns(), is_taker_buyer=buys)
     it.ready.venue.publish()
 
@@ -168,6 +168,43 @@ async def test_while_no_cancellation_is_answered_all_that_it_trades_until_it_exp
         assert trio.current_time() - began_s >= waits_s
         assert len(it.of(EscapeRound)) == 1
         assert all(not each.gone and each.unfilled is None for each in it.of(CancelAnswer))
+
+
+@pytest.mark.parametrize("archive", ["answers", "is silent"])
+async def test_what_it_trades_while_a_part_is_closed_does_not_hide_how_much_was_closed(
+    archive: str, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Nobody answers the first cancellations, and as much of it trades as is being closed; then somebody else
+    buys. All of ours is closed, and what the archive tells in time keeps the stranger's whole.
+    """
+    async with trial(tmp_path, "0", "0") as it:
+        order = await rests(it, "0.4", price="2740")  # where no closing order meets it
+        trades(it, "0.1", at="2739")
+        account, cancel, archived = it.accidents.account, it.accidents.cancel, it.accidents.archived
+        readings, unanswered = [0], [2]
+
+        async def beside() -> Any:
+            readings[0] += 1
+            if readings[0] == 2:  # the one after the first closing order
+                trades(it, "0.1", at="2739")
+            elif readings[0] == 3:
+                await trade(it.ready, "0.2", "0")
+            return await account()
+
+        async def lost(product_id: int, digest: str) -> Any:
+            unanswered[0] -= 1
+            if unanswered[0] >= 0:
+                raise Unreachable("no answer")
+            return await cancel(product_id, digest)
+
+        async def silent(digests: Any) -> Any:
+            return await archived(digests) if archive == "answers" else ()
+
+        it.accidents.account, it.accidents.cancel = beside, lost  # type: ignore[method-assign]
+        it.accidents.archived = silent  # type: ignore[method-assign]
+        assert (await it.escape(ClosingTask.of(left_open(order)))).flat, it.notes
+        theirs = "0.2" if archive == "answers" else "0.1"
+        assert it.open_now() == (Base.of(theirs), 0), it.notes
 
 
 async def test_one_that_has_not_arrived_yet_is_cancelled_again(
