@@ -105,6 +105,11 @@ class RunReport(msgspec.Struct, frozen=True):
         )
         if totals.completed == totals.together:
             return f"{totals.completed} of {begun} pairs entered and exited together {took} {where}."
+        execution = self.settings.execution
+        if execution.entry != "taker-taker" or execution.exit != "taker-taker":
+            # where orders rest the legs trade one after the other: nothing of it is "together"
+            ways = f"entry {execution.entry}, exit {execution.exit}"
+            return f"{totals.completed} of {begun} pairs entered and exited {took}, {ways} {where}."
         return (
             f"{totals.completed} of {begun} pairs entered and exited {took}, {totals.together} together"
             f" {where}."

@@ -25,10 +25,12 @@ from commands.screen.view_words import (
     fill_words,
     outcome_words,
     plan_words,
+    quote_ended_words,
     restarted_words,
+    resting_fill,
 )
 from messages.amounts import fixed, percent
-from messages.execution import Fill, LegFill, Outcome, PlanClosed
+from messages.execution import CancelAsked, Fill, LegFill, Outcome, PlanClosed, QuoteEnded
 from messages.lifecycle import (
     LEG_SENDS,
     Alarm,
@@ -52,6 +54,8 @@ from runtime import specs
 EVENTS_KEPT = 512
 SKIPS_KEPT = 1_000
 DIGESTS_KEPT = 10_000
+RESTING_KEPT = 8
+"""Orders that rest: one a leg at most, and some whose ending was never heard of."""
 REPAIRS_SHOWN = 2
 """Below the two legs of the plan."""
 ACTORS = ("market_data", "account", "sizing", "eth_leg", "sol_leg", "ledger")
@@ -107,6 +111,10 @@ class RunView:
         self._sent: dict[str, None] = {}
         self._gone_ms: dict[str, int] = {}
         self._plans: dict[tuple[int, int], SizingPlan] = {}
+        self._resting: dict[tuple[int, int], tuple[SizingPlan, Row | None]] = {}
+        """Quotes whose orders have no ending, each with its row."""
+        self._cancelled: dict[str, str] = {}
+        """Order -> why its cancellation was asked for, "" where that is not known."""
 
     def observe(self, message: msgspec.Struct) -> None:
         """Take one message that an actor said. Returns at once; whatever it does not know it ignores."""
@@ -206,6 +214,9 @@ class RunView:
 
     def _holds(self, held: Held) -> None:
         before, self.held = self.held, held
+        for order in held.working:
+            if order.cancel_asked_ms:
+                self._cancels(order.doubt.order_digest)
         if (
             held.phase == "open"
             and (before is None or before.phase != "open")
@@ -294,7 +305,8 @@ class RunView:
                 self.say(words, notable=outcome.kind not in {"accepted", "none"})
 
     def _filled(self, fill: Fill) -> None:
-        row = next((row for row in self.rows if row.digest and row.digest == fill.order_digest), None)
+        rows = [*self.rows, *(row for _, row in self._resting.values() if row is not None)]
+        row = next((row for row in rows if row.digest and row.digest == fill.order_digest), None)
         if row is None or fill.remaining in row.seen or row.settled:
             return
         row.seen.add(fill.remaining)
@@ -307,20 +319,46 @@ class RunView:
         plan = self._plans.pop((closed.epoch, closed.seq), None)
         if plan is None:
             return
-        for leg, done in (("eth", closed.eth), ("sol", closed.sol)):
-            if plan.leg(leg).amount:  # type: ignore[arg-type]
-                self._settle(plan.leg(leg), done)  # type: ignore[arg-type]
+        resting = resting_fill(plan, closed)
+        if resting is not None and plan.quote is not None:
+            self._rests(plan, plan.leg(plan.quote.leg))
+        else:
+            self._settle(plan.eth, closed.eth)
+            self._settle(plan.sol, closed.sol)
         if closed.aborted:
             return
         if self._concerns(closed.epoch, closed.seq):
             self.fate = "closed"
         self.say(closed_words(plan, closed), cycle=plan.cycle)
 
-    def _settle(self, order: LegOrder, done: LegFill) -> None:
-        """The ledger's word about one order replaces what was pieced together from its fills."""
+    def _rests(self, plan: SizingPlan, order: LegOrder) -> None:
+        """Its plan is closed, and it goes on: its row and its terms are kept until its own ending."""
+        row = next((row for row in self.rows if row.order is order), None)
+        if row is not None and not row.filled:
+            row.state = "rests"
+        known = [*self._resting.items(), ((plan.epoch, plan.seq), (plan, row))]
+        self._resting = dict(known[-RESTING_KEPT:])
+
+    def _cancels(self, order: str, why: str = "") -> None:
+        known = [*self._cancelled.items(), (order, why or self._cancelled.get(order, ""))]
+        self._cancelled = dict(known[-RESTING_KEPT:])
+
+    def _quote_ended(self, ended: QuoteEnded) -> None:
+        plan, row = self._resting.pop((ended.epoch, ended.seq), (None, None))
+        if plan is not None:
+            self._settle(plan.leg(ended.leg), ended.fill, row)
+        why = self._cancelled.pop(ended.fill.order_digest, None)
+        self.say(quote_ended_words(ended, why), cycle=plan.cycle if plan else None)
+
+    def _settle(self, order: LegOrder, done: LegFill, kept: Row | None = None) -> None:
+        """The ledger's word about one order replaces what was pieced together from its fills. `kept`: a row
+        that is not shown.
+        """
         size = abs(done.filled)
-        for row in self.rows:
-            if row.order is order:
+        for row in [*self.rows, *([kept] if kept is not None else [])]:
+            if row.order is order and order.amount:
+                if row.state == "rests":
+                    row.state = ""
                 row.filled, row.cost, row.settled = size, done.vwap * size, True
                 row.state = "filled" if row.full else row.state or ("part filled" if size else "not filled")
 
@@ -377,6 +415,8 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     Outcome: RunView._outcome,
     Fill: RunView._filled,
     PlanClosed: RunView._closed,
+    QuoteEnded: RunView._quote_ended,
+    CancelAsked: lambda view, m: view._cancels(m.order_digest, m.why),
     CycleEnded: RunView._ended,
     Skipped: RunView._skipped,
     specs.Exited: RunView._child_gone,
@@ -396,6 +436,8 @@ _ABOUT: dict[type, About] = {
     Outcome: "order",
     Fill: "order",
     PlanClosed: "order",
+    QuoteEnded: "order",
+    CancelAsked: "order",
     CycleEnded: "cycle",
     Skipped: "cycle",
     specs.Exited: "actor",

@@ -2,9 +2,9 @@
 
 from commands.output.words import clock_time, span
 from messages.amounts import fixed, size
-from messages.execution import Fill, LegFill, Outcome, PlanClosed
+from messages.execution import Fill, LegFill, Outcome, PlanClosed, QuoteEnded
 from messages.lifecycle import Restarted
-from messages.sizing import Leg, LegOrder, Sealed, SizingPlan
+from messages.sizing import Leg, LegOrder, QuoteTerms, Sealed, SizingPlan
 from messages.units import ONE, Quote, notional
 
 RESOLVE_GRACE_MS = 500
@@ -60,13 +60,55 @@ def doubt_words(outcome: Outcome, order: LegOrder, sealed: Sealed | None) -> str
 
 
 def fill_words(leg: Leg, fill: Fill) -> str:
-    """A piece of an order traded: how much, at which price, and what is left of it."""
+    """A piece of an order traded: how much, at which price, and what is left of it; of one that rested also
+    that it did.
+    """
     left = f", {size(fill.remaining)} left" if fill.remaining else ""
-    return f"{leg.upper()} filled {size(fill.amount)} at {fill.price.text()}{left}"
+    rested = "" if fill.is_taker else " as it rested"
+    return f"{leg.upper()} filled {size(fill.amount)} at {fill.price.text()}{rested}{left}"
+
+
+def resting_fill(plan: SizingPlan, closed: PlanClosed) -> LegFill | None:
+    """What is known of the order of a quote that was answered for and has no ending, so that it rests or may;
+    None where nothing of the plan rests.
+    """
+    if plan.quote is None or closed.aborted:
+        return None
+    done = closed.eth if plan.quote.leg == "eth" else closed.sol
+    rests = done.outcome in {"accepted", "unknown"} and done.filled != done.ordered
+    return done if rests else None
+
+
+def rests_words(plan: SizingPlan, terms: QuoteTerms, done: LegFill) -> str:
+    """`ETH rests: sell 0.236 at 4300.3, until 19:41:08Z`."""
+    order, name = plan.leg(terms.leg), terms.leg.upper()
+    what = f"{side(order.amount)} {size(order.amount)} at {order.limit.text()}"
+    traded = f", {size(done.filled)} of it filled" if done.filled else ""
+    until = clock_time(min(terms.give_up_ms, plan.last_trade_ms))
+    rests = "may rest, the exchange has not answered" if done.outcome == "unknown" else "rests"
+    return f"{name} {rests}: {what}{traded}, until {until}Z"
+
+
+def quote_ended_words(ended: QuoteEnded, why: str | None) -> str:
+    """How an order that rested has ended. `why`: it was cancelled for; "" where that is not known; None where
+    nobody is known to have asked for it.
+    """
+    done, name = ended.fill, ended.leg.upper()
+    price = f" at {fixed(done.vwap, 2)}" if done.filled else ""
+    filled = f"filled {size(done.filled)} of {size(done.ordered)}{price}"
+    if done.filled == done.ordered:
+        return f"{name} rests no more: {filled}"
+    cancelled = "" if why is None else f", cancelled: {why}" if why else ", cancelled"
+    return f"{name} rests no more: {filled}{cancelled}"
 
 
 def closed_words(plan: SizingPlan, closed: PlanClosed) -> str:
-    """Both orders of a plan have endings: what each filled of what was ordered."""
+    """Both orders of a plan have endings: what each filled of what was ordered. Of a quote that rests: what
+    rests, at which price, and until when.
+    """
+    resting = resting_fill(plan, closed)
+    if resting is not None and plan.quote is not None:
+        return rests_words(plan, plan.quote, resting)
     parts = [
         _done(name, done)
         for name, order, done in (("ETH", plan.eth, closed.eth), ("SOL", plan.sol, closed.sol))

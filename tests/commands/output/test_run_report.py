@@ -5,6 +5,7 @@ import pytest
 
 from commands.output.run_report import RunReport, rounds_words
 from messages.execution import Fill
+from messages.execution_settings import Execution, Policy
 from messages.lifecycle import TAKEN_OVER, AccountStream, Adopted, Started
 from messages.settings import Settings
 from messages.units import Base, Ms, Ns, Price, Quote
@@ -211,3 +212,25 @@ def test_rounds_are_counted_in_words() -> None:
         "1 round of reduce-only orders",
         "2 rounds of reduce-only orders",
     ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "leaving", "ways"),
+    [
+        ("lean", "maker-taker", "entry lean, exit maker-taker"),
+        ("taker-taker", "lean", "entry taker-taker, exit lean"),
+    ],
+)
+def test_where_orders_rest_nothing_is_said_of_together(entry: Policy, leaving: Policy, ways: str) -> None:
+    """It was once "1 of 1 pairs entered and exited in 9 s, 0 together", which sounds like a failure."""
+    story = Story()
+    story.placed("enter", "0.042", "-1")
+    story.fill("eth")
+    story.outcome("sol", "refused", 2031)
+    story.placed("repair", "0", "-1")
+    story.fill("sol")
+    story.leave()
+    story.snapshot()
+    settings = msgspec.structs.replace(ONE_CYCLE, execution=Execution(entry=entry, exit=leaving))
+    found = RunReport.of(settings, story.held).headline("in 9 s", "(simulated, seed 7)")
+    assert found == f"1 of 1 pairs entered and exited in 9 s, {ways} (simulated, seed 7)."
