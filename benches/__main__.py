@@ -35,6 +35,9 @@ class Bench(NamedTuple):
 BENCHES = {
     "tick": Bench("benches.tick.bench", "a quote's bytes to two orders on their sockets, cold; leg skew"),
     "hops": Bench("benches.tick.bench", "where that time goes, hop by hop", "measure_hops"),
+    "hedge": Bench(
+        "benches.hedge.bench", "a fill's bytes to its hedge's, cold and hot, and where that time goes"
+    ),
     "frames": Bench("benches.frames", "a plan to two signed frames, hot and cold; the SDK beside it"),
     "sizing": Bench("benches.sizing", "both legs' quantities, $1k to $1M; a Decimal loop beside it"),
     "page": Bench("benches.page_clients", "ticks while 50 browsers look, one of which never reads"),

@@ -32,6 +32,7 @@ CYCLE_END_MS = 235
 IDLE_PER_S = 129
 TARGETS = {
     "tick": "p50 ≤ 3.0, p99 ≤ 5.0 ms",
+    "hedge": "p50 ≤ 5 ms",
     "skew": "p50 ≤ 50, p99 ≤ 300 µs",
     "1,000 USD": "≤ 20 µs",
     "1,000,000 USD": "≤ 40 µs",

@@ -8,6 +8,8 @@ from pathlib import Path
 from benches import before
 from benches import replay as replayed
 from benches.figures import RESULTS, ROOT, Figure, Results, kept
+from benches.hedge.bench import HEDGE, HEDGE_HOPS_TOTAL, OWN
+from benches.hedge.hops import HEDGE_HOPS
 from benches.tick.bench import CYCLE_END, FSYNC, FULL, HOPS_TOTAL, NAUTILUS, NORMAL, SDK, SKEW, TICK
 from benches.tick.hops import HOPS, PARTS
 
@@ -83,6 +85,7 @@ def page(results: dict[str, Results]) -> str:
         _changes(known),
         [TICK_HEAD, *_ticks(known), "", BESIDE],
         _hops(known),
+        _hedges(known),
         _looked_at(known),
         _growth(known),
         _replays(known),
@@ -265,6 +268,40 @@ def _hops(known: Kept) -> list[str]:
         "",
         *_table(["µs, cold", "before, p50", "now, p50 / p99"], rows),
         *(f"\n- {note}." for note in known.notes("hops")),
+        "",
+    ]
+
+
+HEDGE_HEAD = """\
+## From a fill to its hedge
+
+A quote of ours rests (`execution.entry = "maker-taker"`) and is sold into, a twelfth at a time. The clock starts when the exchange's `send` returns that
+hands over the fill's frame on the account's stream, and stops when the run's `send` returns that hands over the order which hedges it. In between: the
+ledger folds and commits the fill, sizing decides, every rule is asked, three vote, the intent is on disk. Wanted: {wanted}.
+"""  # noqa: E501
+
+
+def _hedges(known: Kept) -> list[str]:
+    """What rests and trades, once that was measured."""
+    rows = []
+    for each in known.figures("hedge", HEDGE):
+        own = known.figure("hedge", each.case, OWN, mode=each.mode)
+        received = "-" if own is None else _of(own, 1000)
+        rows.append([f"{each.case}, {each.mode}", f"{each.n}", _of(each, 1000), received])
+    if not rows:
+        return []
+    whole = known.figure("hedge", NORMAL, HEDGE_HOPS_TOTAL)
+    hops = [[name, _of(known.figure("hedge", name, "hop"))] for name, *_ in HEDGE_HOPS]
+    titles = ["p50 / p99 ms", "n", "from the exchange's socket", "from ours"]
+    return [
+        HEDGE_HEAD.format(wanted=before.TARGETS["hedge"]),
+        *_table(titles, rows),
+        "",
+        *(f"- {note}." for note in known.notes("hedge")),
+        "",
+        f"Hop by hop, from our socket, each one timed; with that the whole takes {_of(whole, 1000)} ms:",
+        "",
+        *_table(["µs, cold", "p50 / p99"], hops),
         "",
     ]
 

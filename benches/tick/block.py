@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,10 +92,15 @@ class BlockFailed(Exception):
     """A contestant did not do the work that was to be measured; its own words."""
 
 
+GATED = HERE / "gated_exchange.py", str(PERIOD_MS)
+
+
 @contextmanager
-def exchange(period_ms: int = PERIOD_MS) -> Iterator[Served]:
-    """A gated exchange in a process of its own, of this checkout."""
-    command = [sys.executable, str(HERE / "gated_exchange.py"), str(period_ms)]
+def exchange(script: Path = GATED[0], *words: str) -> Iterator[Served]:
+    """An exchange in a process of its own, of this checkout: a gated one, unless another `script` is named.
+    It has ended, and written what it writes, when the context has.
+    """
+    command = [sys.executable, str(script), *(words or GATED[1:])]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with on_core(-1):
         process = subprocess.Popen(
@@ -116,48 +121,63 @@ def exchange(period_ms: int = PERIOD_MS) -> Iterator[Served]:
             process.wait()
 
 
+class Job(NamedTuple):
+    """What one run is to do."""
+
+    cycles: int
+    within_s: float
+    """Beside what a start takes."""
+    settings: Sequence[str] = SETTINGS
+
+
 def evenkeel(who: Contestant, cycles: int, *, seams: bool = False, page: Path | None = None) -> Block:
     """Trade `cycles` cycles. Raises `BlockFailed` unless every one was entered and exited: a run that is
     faster because it refuses is not faster.
 
     `page`: with a page, and with the run's control socket in that folder.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-tick-") as place, exchange() as served, on_core(0):
-        folder = Path(place)
-        tap, seen = folder / "tap", folder / "seams"
-        words = [
-            *("run", "--url", served.url, "--logs", str(folder / "logs"), "--cycles", str(cycles)),
-            *("--quiet", "--json", "--set", f"files.ledger_sync={who.sync}"),
-            *(word for setting in SETTINGS for word in ("--set", setting)),
-            *(("--page", "127.0.0.1:0") if page else ()),
-        ]
-        own_place = {"PYTHONPATH": str(who.checkout), "XDG_STATE_HOME": str(folder / "state")}
-        beside = {"XDG_RUNTIME_DIR": str(page)} if page else {}
-        own = [
-            str(HERE / "client.py"),
-            str(who.checkout),
-            str(tap),
-            *(["--seams", str(seen)] if seams else []),
-        ]
+    with tempfile.TemporaryDirectory(prefix="bench-tick-") as place, exchange() as served:
+        folder, job = Path(place), Job(cycles, cycles * PERIOD_MS * 3 / 1000)
+        calls, noted = traded(who, job, served, folder, seams=seams, page=page)
+        found = reading.entries(calls, served.gate)
+        ends = cycle_ends(folder / "logs" / "ledger.sqlite")
+        return Block(found.entries[WARM_UP:], found.missed, ends, calls, noted)
+
+
+def traded(
+    who: Contestant,
+    job: Job,
+    served: Served,
+    folder: Path,
+    *,
+    seams: bool = False,
+    page: Path | None = None,
+) -> tuple[list[Call], list[Any]]:
+    """The real run at this exchange, with its files in `folder`: what its tap, and its seams, have noted.
+    Raises `BlockFailed` unless all cycles of the job were completed.
+    """
+    tap, seen = folder / "tap", folder / "seams"
+    words = [
+        *("run", "--url", served.url, "--logs", str(folder / "logs"), "--cycles", str(job.cycles)),
+        *("--quiet", "--json", "--set", f"files.ledger_sync={who.sync}"),
+        *(word for setting in job.settings for word in ("--set", setting)),
+        *(("--page", "127.0.0.1:0") if page else ()),
+    ]
+    own_place = {"PYTHONPATH": str(who.checkout), "XDG_STATE_HOME": str(folder / "state")}
+    beside = {"XDG_RUNTIME_DIR": str(page)} if page else {}
+    own = [str(HERE / "client.py"), str(who.checkout), str(tap), *(["--seams", str(seen)] if seams else [])]
+    with on_core(0):
         done = subprocess.run(
             [who.python, *own, "--", *words],
             cwd=who.checkout,
             env=os.environ | own_place | beside,
             capture_output=True,
             text=True,
-            timeout=WAIT_S + cycles * PERIOD_MS * 3 / 1000,
+            timeout=WAIT_S + job.within_s,
             check=False,
         )
-        _must_have_traded(done, cycles)
-        calls = reading.read(tap)
-        found = reading.entries(calls, served.gate)
-        return Block(
-            found.entries[WARM_UP:],
-            found.missed,
-            cycle_ends(folder / "logs" / "ledger.sqlite"),
-            calls,
-            json.loads(seen.read_text()) if seams else [],
-        )
+    _must_have_traded(done, job.cycles)
+    return reading.read(tap), json.loads(seen.read_text()) if seams else []
 
 
 def sdk_script(python: str, count: int) -> Block:

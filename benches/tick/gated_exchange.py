@@ -11,7 +11,7 @@ limit is no part of a path's latency. Signatures, margins, matching and the take
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
@@ -20,7 +20,7 @@ from messages.units import ONE, Base, Price, Quote
 from runtime.clock import WallClock
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.gateway.server import LOOPBACK, listen, serve
-from venue.simulated.markets.move import NADO_STEPS, BookChange, ProductName
+from venue.simulated.markets.move import NADO_STEPS, BookChange, PriceSource, ProductName
 from venue.simulated.payloads import rate_limits
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
@@ -81,7 +81,7 @@ def _level(product: ProductName, price: int, more_usd: int) -> Level:
     return Level(Price(price), Base(usd * ONE // price // step * step))
 
 
-async def _served(venue: SimulatedVenue) -> None:
+async def _served(venue: SimulatedVenue, beside: Callable[[], Awaitable[None]] | None) -> None:
     stop, listening = trio.Event(), listen(0)
     facts = {
         "url": f"http://{LOOPBACK}:{listening.getsockname()[1]}",
@@ -94,18 +94,26 @@ async def _served(venue: SimulatedVenue) -> None:
         await nursery.start(venue.run)
         await nursery.start(serve, venue, listening, stop)
         print(json.dumps(facts), flush=True)
+        if beside is not None:
+            nursery.start_soon(beside)
         while await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 4096, abandon_on_cancel=True):
             pass
         nursery.cancel_scope.cancel()
 
 
-def main(period_ms: int) -> None:
+def funded(market: PriceSource) -> SimulatedVenue:
+    """An exchange without rate limits, at which the benches' account has money."""
     plenty = 10**9
     rate_limits.LIMITS.update(dict.fromkeys(rate_limits.LIMITS, (plenty, plenty)))
-    venue = SimulatedVenue(Exchange(), GatedMarket(period_ms), WallClock(), instance="gated")
+    venue = SimulatedVenue(Exchange(), market, WallClock(), instance="gated")
     venue.fund(THROWAWAY_SENDER, Quote.of(100_000))
-    trio.run(_served, venue)
+    return venue
+
+
+def serve_until_closed(venue: SimulatedVenue, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Say where it is, and serve until standard input closes. `beside` goes on meanwhile."""
+    trio.run(_served, venue, beside)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    serve_until_closed(funded(GatedMarket(int(sys.argv[1]))))

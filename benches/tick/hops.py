@@ -5,7 +5,7 @@ steps cost time themselves: these figures say where the time goes, `tick` how mu
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from benches.tick.reading import Entry
 
@@ -49,37 +49,46 @@ def boundaries(entry: Entry, calls: Sequence[Call]) -> dict[str, int]:
     """The time of each boundary of one entry. Raises `Unfollowed`, naming the function that was not called
     when it should have been.
     """
-    end = max(entry.eth_ns, entry.sol_ns)
-    within = [call for call in calls if entry.quote_ns <= call.began <= end]
-    found = {"quote": entry.quote_ns, "sent": end}
-
-    def first(name: str, after: int, wanted: Callable[[Call], bool] = lambda _: True) -> Call:
-        for call in within:
-            if call.name == name and call.began >= after and wanted(call):
-                return call
-        raise Unfollowed(f"{name} was not called between the quote and the orders")
-
-    decode = first("decode", entry.quote_ns)
-    apply = first("apply", decode.ended)
-    publish = first("publish", apply.ended)
-    seal = first("tell", publish.ended)
-    decide = [call for call in within if call.name == "decide" and publish.ended <= call.began < seal.began]
-    if not decide:
-        raise Unfollowed("decide was not called between the quote and the seal")
-    check = first("check", decide[0].ended)
-    votes = [
-        call for call in within if call.name in {"vote", "ledger vote", "commit"} and call.began >= seal.began
-    ]
-    place_told = first("tell", seal.ended)
-    votes = [call for call in votes if call.ended <= place_told.began]
-    places = [call for call in within if call.name == "place"]
-    if not (votes and places):
-        raise Unfollowed("vote or place was not called before the orders")
-    return found | {
+    within = [call for call in calls if entry.began_ns <= call.began <= entry.ended_ns]
+    decode = first(within, "decode", entry.began_ns)
+    apply = first(within, "apply", decode.ended)
+    publish = first(within, "publish", apply.ended)
+    return {
+        "quote": entry.quote_ns,
         "decode0": decode.began,
         "decode1": decode.ended,
         "apply0": apply.began,
         "publish1": publish.ended,
+        **decided_and_sent(within, publish.ended, entry.ended_ns),
+    }
+
+
+def first(within: Sequence[Call], name: str, after: int) -> Call:
+    """The first call of `name` that began after so many nanoseconds. Raises `Unfollowed`."""
+    for call in within:
+        if call.name == name and call.began >= after:
+            return call
+    raise Unfollowed(f"{name} was not called between the bytes that came and the orders")
+
+
+def decided_and_sent(within: Sequence[Call], known: int, end: int) -> dict[str, int]:
+    """The boundaries from sizing's look, at what was known at `known`, to the bytes of the last order at
+    `end`. Raises `Unfollowed`.
+    """
+    seal = first(within, "tell", known)
+    decide = [call for call in within if call.name == "decide" and known <= call.began < seal.began]
+    if not decide:
+        raise Unfollowed("decide was not called between the bytes that came and the seal")
+    check = first(within, "check", decide[0].ended)
+    votes = [
+        call for call in within if call.name in {"vote", "ledger vote", "commit"} and call.began >= seal.began
+    ]
+    place_told = first(within, "tell", seal.ended)
+    votes = [call for call in votes if call.ended <= place_told.began]
+    places = [call for call in within if call.name == "place"]
+    if not (votes and places):
+        raise Unfollowed("vote or place was not called before the orders")
+    return {
         "decide0": decide[0].began,
         "decide1": decide[0].ended,
         "check0": check.began,
@@ -89,6 +98,7 @@ def boundaries(entry: Entry, calls: Sequence[Call]) -> dict[str, int]:
         "place_told0": place_told.began,
         "place0": min(call.began for call in places),
         "place1": max(call.ended for call in places),
+        "sent": end,
     }
 
 
@@ -102,25 +112,48 @@ class HopTimes(NamedTuple):
     """Why the others could not be."""
 
 
+Hops = tuple[tuple[str, str, str], ...]
+"""Name of a hop, and the two boundaries that it lies between."""
+SPAN = TypeVar("SPAN", bound="Span")
+
+
+class Span(Protocol):
+    """What is followed: `perf_counter_ns` of the bytes that came, and of those that left for it."""
+
+    @property
+    def began_ns(self) -> int: ...
+    @property
+    def ended_ns(self) -> int: ...
+
+
 def hop_times(entries: Sequence[Entry], noted: Sequence[Sequence[Any]]) -> HopTimes:
-    """From what the client has noted."""
+    """Of entries, from what the client has noted."""
+    return followed(entries, noted, HOPS, boundaries)
+
+
+def followed(
+    spans: Sequence[SPAN],
+    noted: Sequence[Sequence[Any]],
+    hops: Hops,
+    bounds: Callable[[SPAN, Sequence[Call]], dict[str, int]],
+) -> HopTimes:
+    """Of any spans whose boundaries `bounds` finds, raising `Unfollowed`."""
     calls = sorted((Call(*each) for each in noted), key=lambda call: call.began)
     times = HopTimes(
-        {name: [] for name, *_ in HOPS},
+        {name: [] for name, *_ in hops},
         {name: [] for name, *_ in PARTS},
         {"task steps": [], "event loop turns": [], "observer calls": []},
         [],
     )
     begins = [call.began for call in calls]
-    for entry in entries:
-        end = max(entry.eth_ns, entry.sol_ns)
-        near = calls[_index(begins, entry.quote_ns) : _index(begins, end)]
+    for span in spans:
+        near = calls[_index(begins, span.began_ns) : _index(begins, span.ended_ns)]
         try:
-            at = boundaries(entry, near)
+            at = bounds(span, near)
         except Unfollowed as why:
             times.unfollowed.append(str(why))
             continue
-        for name, begin, until in HOPS:
+        for name, begin, until in hops:
             times.hops[name].append((at[until] - at[begin]) / 1000)
         for name, seam, how in PARTS:
             taken = [

@@ -45,9 +45,19 @@ class Entry(NamedTuple):
     sol_ns: int
 
     @property
+    def began_ns(self) -> int:
+        """When the quote's bytes were there."""
+        return self.quote_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """When the second order had left."""
+        return max(self.eth_ns, self.sol_ns)
+
+    @property
     def tick_us(self) -> float:
         """From the quote's bytes to the second order."""
-        return (max(self.eth_ns, self.sol_ns) - self.quote_ns) / 1000
+        return (self.ended_ns - self.quote_ns) / 1000
 
     @property
     def skew_us(self) -> float:
@@ -147,7 +157,7 @@ def entries(calls: list[Call], gate: Gate) -> Entries:
     orders: dict[int, int] = {}
     for passed in messages(calls):
         if passed.sent:
-            if opened_ns and (order := _entering(passed.text)) is not None:
+            if opened_ns and (order := entering(passed.text)) is not None:
                 orders.setdefault(order, passed.at_ns)
                 if len(orders) == 2:
                     eth_ns = orders.pop(gate.product_id)
@@ -176,7 +186,7 @@ def _narrow(text: str, gate: Gate, *, before: bool) -> bool:
     return amounts[-1] > 0 if amounts else before
 
 
-def _entering(text: str) -> int | None:
+def entering(text: str) -> int | None:
     """The product of an order that opens the pair (ETH bought, SOL sold); None for anything else."""
     if not text.startswith('{"place_order"'):
         return None

@@ -17,6 +17,7 @@ SEAMS = {
     "decode": "venue.nado.streams:decode",
     "apply": "actors.market_data.actor:MarketState.take",
     "publish": "actors.market_data.actor:Feed.publish",
+    "fold": "actors.ledger.clerk:Clerk.step",
     "decide": "actors.sizing.sizer:Sizer.step",
     "check": "actors.seal_gate:may_enter",
     "tell": "actors.tree:Channels.tell_three",

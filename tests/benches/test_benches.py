@@ -13,6 +13,7 @@ import pytest
 
 from benches.__main__ import ALONE, BENCHES, main, parsed
 from benches.figures import ROOT, Results
+from benches.hedge.hops import HEDGE_HOPS
 from benches.replay import RECORDING
 from benches.tick.block import on_core
 from tests.commands.run.test_replay_ends import recording
@@ -110,6 +111,20 @@ def test_a_tick_and_its_hops_on_the_real_run() -> None:
     assert all(0 < figure.least <= figure.p50 <= figure.p99 for figure in ticks)
     hops = [figure for figure in found["hops"].figures if figure.quantity == "hop"]
     assert len(hops) == 14
+
+
+@pytest.mark.process
+def test_a_hedge_and_its_hops_on_the_real_run() -> None:
+    found = measured(typed("hedge", "--n", "3", "--rounds", "1"), "hedge")["hedge"]
+    whole = [figure for figure in found.figures if figure.quantity == "fill written to its hedge"]
+    assert {(figure.case.rpartition(" ")[2], figure.mode) for figure in whole} == {
+        *(("normal", "cold"), ("full", "cold"), ("normal", "hot"), ("full", "hot")),
+        *(("normal", "first of a run"), ("full", "first of a run")),
+    }
+    own = [figure for figure in found.figures if figure.quantity == "fill received to its hedge"]
+    assert all(0 < figure.least <= figure.p50 <= figure.p99 for figure in own)
+    hops = [figure for figure in found.figures if figure.quantity == "hop"]
+    assert [(figure.case, figure.n) for figure in hops] == [(name, 3) for name, *_ in HEDGE_HOPS]
 
 
 @pytest.mark.process

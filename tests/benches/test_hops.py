@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from benches.before import HOPS_US
-from benches.tick.hops import HOPS, hop_times
+from benches.hedge.hops import HEDGE_HOPS, boundaries
+from benches.hedge.reading import Hedge
+from benches.tick.hops import HOPS, followed, hop_times
 from benches.tick.reading import Entry
 
 TICK = Path(__file__).resolve().parents[2] / "benches" / "tick"
@@ -60,6 +62,29 @@ def test_an_entry_whose_calls_are_not_there_is_left_out_with_a_reason(name: str)
     times = hop_times([Entry(10_000, 250_000, 260_000)], noted(*out))
     assert name in times.unfollowed[0]
     assert set(map(len, times.hops.values())) == {0}
+
+
+HEDGE_CALLS = [
+    ("decode", 5, 6),
+    ("decode", 20, 30),
+    ("fold", 40, 50),
+    ("commit", 55, 60),
+    *(call for call in CALLS if call[0] not in {"decode", "apply", "publish"}),
+]
+
+
+def test_the_hops_of_a_hedge_add_up_to_it() -> None:
+    """A look of sizing before the ledger has spoken, and what came before the fill, are none of them."""
+    calls = [(name, began + 10, ended + 10) for name, began, ended in [*HEDGE_CALLS, ("decide", 32, 34)]]
+    times = followed(
+        [Hedge(5_000, 20_000, 270_000)],
+        [(name, began * 1000, ended * 1000) for name, began, ended in calls],
+        HEDGE_HOPS,
+        boundaries,
+    )
+    assert times.unfollowed == []
+    assert sum(each for values in times.hops.values() for each in values) == 250
+    assert times.hops["fold"] == [10]
 
 
 def test_there_is_a_figure_from_before_for_every_hop() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from benches.figures import Figure, Results, kept, machine_line
+from benches.hedge.bench import HEDGE, OWN
 from benches.page import PAGE, page, write_page
 from benches.tick.bench import FSYNC, FULL, NAUTILUS, NORMAL, SKEW, TICK
 
@@ -45,6 +46,20 @@ def test_a_busy_machine_is_named_above_the_figures() -> None:
     busy = msgspec.structs.replace(busy, machine=msgspec.structs.replace(busy.machine, load_before=7.0))
     assert "busy" not in page({"tick": quiet})
     assert "**The machine was busy** (a load above 1.5 as the bench began) for tick:" in page({"tick": busy})
+
+
+def test_hedges_stand_there_once_they_were_measured() -> None:
+    found = tick(**{NORMAL: 3.0})
+    assert "its hedge" not in page({"tick": found})
+    figures = [
+        Figure(NORMAL, HEDGE, "us", 60, 2_500.0, 4_000.0, 1, mode="hot"),
+        Figure(NORMAL, OWN, "us", 60, 2_400.0, 3_900.0, 1, mode="hot"),
+        Figure(NORMAL, HEDGE, "us", 3, 9_000.0, 9_500.0, 1, mode="first of a run"),
+    ]
+    text = page({"hedge": msgspec.structs.replace(found, bench="hedge", figures=figures, notes=["so"])})
+    assert f"| {NORMAL}, hot | 60 | 2.50 / 4 | 2.40 / 3.90 |" in text
+    assert f"| {NORMAL}, first of a run | 3 | 9 / 9.50 | - |" in text
+    assert "- so." in text
 
 
 def test_what_was_not_measured_is_said_and_not_left_out(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
+from benches.hedge.reading import Hedge, hedges
 from benches.tick.reading import Gate, entries, messages
 from benches.tick.tap import Call
 
@@ -138,3 +139,47 @@ def test_one_order_alone_is_no_entry(calls: list[Call], clock: Iterator[int]) ->
     market.say(book_batch(4, narrow=False), sent=False)
     sol.say(order_frame(8), sent=True)
     assert entries(calls, GATE).entries == []
+
+
+def fill_text(number: int, *, product_id: int = 4, is_taker: bool = False) -> str:
+    return json.dumps(
+        {"type": "fill", "product_id": product_id, "is_taker": is_taker, "submission_idx": number}
+    )
+
+
+class Wire:
+    """One connection with a tap at each of its ends."""
+
+    def __init__(self, path: str, descriptor: int, clock: Iterator[int]) -> None:
+        self.run, self.exchange = list[Call](), list[Call]()
+        self._talk = Conversation(self.run, descriptor, path, clock)
+        self._clock = clock
+        self._carried()
+
+    def _carried(self) -> None:
+        """The other end has the same bytes, one number further, and the other way round."""
+        for _, descriptor, sent, data in self.run[len(self.exchange) :]:
+            self.exchange.append((next(self._clock), descriptor, not sent, data))
+
+    def say(self, text: str, *, sent: bool) -> tuple[int, int]:
+        """The times of its last byte at the run and at the exchange."""
+        at_ns = self._talk.say(text, sent=sent)
+        self._carried()
+        return at_ns, self.exchange[-1][0]
+
+
+def test_a_hedge_reaches_from_the_fills_bytes_at_the_exchange_to_the_next_order_of_the_other_leg(
+    clock: Iterator[int],
+) -> None:
+    account, orders = Wire("/v1/subscribe", 7, clock), Wire("/v1/ws", 8, clock)
+    account.say(fill_text(1, is_taker=True), sent=False)
+    account.say(fill_text(2, product_id=8), sent=False)
+    orders.say(order_frame(8), sent=True)  # it hedges nothing: none of ours that rested has traded
+    fills = [account.say(fill_text(number), sent=False) for number in (3, 4)]
+    orders.say(order_frame(4), sent=True)
+    orders.say(order_frame(8, reduce_only=True), sent=True)
+    sent_ns, _ = orders.say(order_frame(8), sent=True)
+    account.say(fill_text(5), sent=False)
+    found = hedges(account.exchange + orders.exchange, sorted(account.run + orders.run), eth_id=4, sol_id=8)
+    assert found.hedges == [Hedge(fills[1][1], fills[1][0], sent_ns)]
+    assert found.missed == 2

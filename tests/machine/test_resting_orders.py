@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from actors.run_ending import Pause
 from commands.setup.escaping import close_ours
-from messages.execution import CancelAnswer, CancelAsked
+from messages.execution import CancelAnswer, CancelAsked, Fill, PlanClosed
 from messages.execution_settings import Execution
 from messages.lifecycle import CycleEnded, Note
 from messages.settings import Settings
@@ -339,3 +339,58 @@ async def test_before_it_leaves_its_cancellation_and_the_closes_of_all_that_it_c
         assert doubt.order_digest == cancel.digest == asked.order_digest
         assert (before.plan.eth.amount, before.plan.sol.amount) == (Base.of("-0.357"), Base.of("8.5"))
         assert after is None
+
+
+ENTERED, CLOSED = ("0.1", "0.05", "0.12", "0.087"), ("0.2", "0.157")
+BOTH_WAYS = msgspec.structs.replace(
+    QUOTING, execution=Execution(entry="maker-taker", exit="maker-taker", quote_when="always")
+)
+
+
+class Instants:
+    """Trio's time of what happens to quotes and hedges."""
+
+    def __init__(self, ready: Bench) -> None:
+        self.heard: list[float] = []
+        """Fills of what rested, as the account tells of them."""
+        self.placed: list[float] = []
+        """Hedges."""
+        self.closed: list[float] = []
+        """Endings of plans."""
+        self._ready = ready
+        ready.watchers.append(self._watch)
+
+    def _watch(self, said: msgspec.Struct) -> None:
+        sealed, now_s = self._ready.machine.barrier.sealed, trio.current_time()
+        if isinstance(said, Fill) and said.product_id == ETH and not said.is_taker:
+            self.heard.append(now_s)
+        elif isinstance(said, PlanClosed):
+            self.closed.append(now_s)
+        elif isinstance(said, Place) and sealed is not None and sealed.plan.purpose == "hedge":
+            self.placed.append(now_s)
+
+
+@pytest.mark.parametrize("every_s", [0.31, 0.5])
+async def test_each_fill_is_hedged_in_the_instant_in_which_it_is_heard_of(
+    autojump_clock: MockClock, tmp_path: Path, every_s: float
+) -> None:
+    """By events alone: nothing on the way waits for somebody to look around."""
+    async with quoting(tmp_path, *ENTERED, *CLOSED, every_s=every_s, settings=BOTH_WAYS) as (ready, sellers):
+        at = Instants(ready)
+        ending = await ready.run(within_s=120)
+        assert (ending.by, nothing_is_open(ready, sellers)) == ("done", True)
+        assert len(at.heard) == len(ENTERED) + len(CLOSED)
+        assert at.placed == at.heard
+
+
+async def test_what_trades_beside_a_hedge_is_hedged_in_the_instant_in_which_that_one_ends(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """A hedge takes 30 ms at the exchange, and another piece trades every 10 ms."""
+    async with quoting(tmp_path, *ENTERED, *CLOSED, every_s=0.0101, settings=BOTH_WAYS) as (ready, sellers):
+        at = Instants(ready)
+        ending = await ready.run(within_s=120)
+        assert (ending.by, nothing_is_open(ready, sellers)) == ("done", True)
+        assert at.placed[0] == at.heard[0]
+        assert len(at.placed) < len(at.heard)
+        assert [each for each in at.placed if each not in at.heard and each not in at.closed] == []
