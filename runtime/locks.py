@@ -9,7 +9,7 @@ hold it for ever.
 import fcntl
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -123,6 +123,18 @@ def writing(path: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def first_free(paths: Sequence[Path]) -> tuple[int, IO[str]] | None:
+    """Take the first of these lock files that nobody holds: which one, and its file, to hold it until that
+    is closed. None: all are held. Waits for nothing. Raises `OSError`.
+    """
+    for at, path in enumerate(paths):
+        file = open(path, "a+", encoding="utf-8", opener=private)  # noqa: SIM115 - it is the lock, and outlives this function
+        if _taken(file):
+            return at, file
+        file.close()
+    return None
 
 
 def taken_soon(file: IO[str]) -> bool:

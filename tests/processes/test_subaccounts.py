@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.locks import free
 from tests.processes.test_processes import ended, started, wait_for
 from venue.throwaway import THROWAWAY_ADDRESS
 
@@ -33,12 +34,15 @@ def test_two_runs_of_two_subaccounts_trade_beside_one_another_and_a_third_is_ref
         found = [ended(started(tmp_path, "status", *typed(name, name))) for name in ("default", "second")]
         pids = [json.loads(output.splitlines()[-1])["run_pid"] for _, output, _ in found]
         assert pids == [run.pid for run in runs]
+        places = sorted((tmp_path / "state" / "evenkeel").glob("*.slot*"))
+        assert [(path.suffix, free(path)) for path in places] == [(".slot0", False), (".slot1", False)]
         for run in runs:
             run.send_signal(signal.SIGTERM)
         told = [json.loads(ended(run)[1].splitlines()[-1]) for run in runs]
         assert [each["subaccount"] for each in told] == ["default", "second"]
         assert [(each["exit_code"], each["failed"], each["open_eth"]) for each in told] == [(143, 0, "0")] * 2
         assert all(each["completed"] for each in told)
+        assert all(free(path) for path in places)
     finally:
         venue.send_signal(signal.SIGTERM)
         ended(venue)
