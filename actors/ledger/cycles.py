@@ -11,7 +11,7 @@ from actors.ledger.exposure import FLAT, Exposure, Pair, exposure
 from actors.ledger.orders import NOTHING, OrderPiece, OurOrder, Sums
 from messages.lifecycle import Legging
 from messages.sizing import LEGS, Leg
-from messages.units import ONE, Bps, Ms, Quote, imbalance
+from messages.units import ONE, Bps, Ms, Quote, imbalance, net_exposure
 
 
 class Cycle(msgspec.Struct):
@@ -106,14 +106,16 @@ class Cycle(msgspec.Struct):
         """
         return any(order.sent and order.plan.quote is None for order in self.orders)
 
-    def crumb(self, smallest: int) -> bool:
-        """Did orders that rest open less of it than the `smallest` order that could have hedged it (USD x18),
-        and nothing else any of it? That happens to who rests, and is closed again: no order failed.
+    def given_up(self, smallest: int) -> bool:
+        """Was it opened by orders that rest and their hedges alone, and unhedged by less than the `smallest`
+        order that could have hedged it (USD x18), when it was closed for being no pair? That happens to who
+        rests, where lots of what has traded do not balance: no order failed.
         """
         opened = [order for order in self.orders if order.opens and order.plan.purpose != "top_up"]
         traded = [order for order in opened if order.total.filled]
-        rested = all(order.rests for order in traded)
-        return not self.was_open and rested and 0 < sum(order.total.quote for order in traded) < smallest
+        eth, sol = (-sum(order.total.cash for order in traded if order.leg == leg) for leg in LEGS)
+        rested = bool(traded) and all(order.plan.purpose in {"quote", "hedge"} for order in traded)
+        return not self.was_open and rested and net_exposure(eth, sol, self.hedge_ratio) < smallest
 
     @property
     def takes(self) -> bool:

@@ -866,7 +866,7 @@ class Fold(msgspec.Struct):
         self.last_change_ms = at_ns // 1_000_000
         self.money.cycle_ended(cycle.number, self.last_change_ms)
         smallest = max((charges.least for charges in self.charges.values()), default=0)
-        if (cycle.tried or cycle.entered) and not cycle.crumb(smallest):
+        if (cycle.tried or cycle.entered) and not cycle.given_up(smallest):
             self.record.cycle_ended(cycle, completed=ending == "completed")
         told = f"adopted; {detail}" if cycle.adopted else detail
         return CycleEnded(cycle.number, ending, told, cycle.legging.usd_s)

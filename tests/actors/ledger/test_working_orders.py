@@ -286,16 +286,27 @@ def test_an_abort_that_comes_after_the_restart_still_says_that_nothing_was_sent(
     assert the_ending(story).fill.outcome == "none"
 
 
-@pytest.mark.parametrize(("piece", "left", "counts"), [("0.03", "0.012", 0), ("0.04", "0.002", 1)])
-def test_a_crumb_that_rested_and_was_closed_is_no_failed_cycle_to_the_limits(
-    piece: str, left: str, counts: int
+@pytest.mark.parametrize(
+    ("piece", "left", "hedged", "counts"),
+    [("0.03", "0.012", "", 0), ("0.04", "0.002", "", 1), ("0.04", "0.002", "-1", 0)],
+    ids=["crumb", "unhedged", "hedged"],
+)
+def test_what_rested_and_was_closed_for_being_no_pair_is_no_failed_cycle_to_the_limits(
+    piece: str, left: str, hedged: str, counts: int
 ) -> None:
-    """Of 0.03 ETH, 83 USD, nothing could be hedged by an order of at least 100 USD; of 0.04 it could."""
+    """Of 0.03 ETH, 83 USD, nothing could be hedged by an order of at least 100 USD; of 0.04 it could, and
+    where it was, only the lots did not balance.
+    """
     story = entry_quoted()
     story.fill("eth", piece, remaining=left)
-    story.cancel_answer("eth", left)
-    story.placed("flatten", f"-{piece}")
+    if hedged:
+        story.hedge("sol", hedged)
+        story.fill("sol", hedged, remaining="0")
+    story.cancel_answer("eth", left, digest=next(iter(story.fold.orders)))
+    story.placed("flatten", f"-{piece}", "1" if hedged else "0")
     story.fill("eth", f"-{piece}", remaining="0")
+    if hedged:
+        story.fill("sol", "1", remaining="0")
     story.tell(rules_read(RULES))
     story.snapshot()
     assert [ending for _, ending in story.ended] == ["failed"]
