@@ -24,7 +24,7 @@ from runtime.clock import WallClock
 F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
 UP_S = 10.0
 """A run that was heard within this time is up."""
-STANDS = ("starting", "flat", "checking", "hedged", "sending", "open", "unknown")
+STANDS = ("starting", "flat", "checking", "hedged", "sending", "working", "open", "unknown")
 
 
 class RunMetrics:

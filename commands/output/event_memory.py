@@ -17,6 +17,7 @@ from commands.output.events import (
     FillEvent,
     HopEvent,
     PlacedEvent,
+    QuoteEndedEvent,
     RunEvent,
     SaidEvent,
     SealedEvent,
@@ -40,6 +41,7 @@ KEPT: dict[type[RunEvent], int] = {
     AnswerEvent: 8,
     FillEvent: 64,
     ClosedEvent: 4,
+    QuoteEndedEvent: 4,
     StagedEvent: 16,
 }
 """How many lines of a kind are kept; of any other one."""

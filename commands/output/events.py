@@ -91,6 +91,17 @@ class OrderLine(msgspec.Struct, frozen=True):
     vwap: Annotated[Exact, Meta(description="The average price that the plan expects.")]
 
 
+class QuoteLine(msgspec.Struct, frozen=True):
+    """On what terms an order rests (docs/execution.md)."""
+
+    leg: Annotated[LegName, Meta(description="The one that rests.")]
+    opens: Annotated[bool, Meta(description="Does it open the pair, or close one?")]
+    hedges: Annotated[bool, Meta(description="Does it hedge what the other leg's quote has traded?")]
+    worst: Annotated[Exact, Meta(description="Of the other leg, the worst price of a hedge.")]
+    given_up_at: Annotated[Time, Meta(description="Then it is cancelled, by the exchange's clock.")]
+    expires_at: Annotated[Time, Meta(description="Then it can trade no more, by the exchange's clock.")]
+
+
 class SealedEvent(RunEvent, frozen=True, kw_only=True, tag="sealed"):
     """A plan is before the three voters."""
 
@@ -110,6 +121,7 @@ class SealedEvent(RunEvent, frozen=True, kw_only=True, tag="sealed"):
     hedge_ratio: Annotated[
         Exact | None, Meta(description="Dollars of SOL that hedge one of ETH; null: 1 (docs/hedge-ratio.md).")
     ] = None
+    quote: Annotated[QuoteLine | None, Meta(description="Of a quote: on what terms its order rests.")] = None
 
 
 class VoteEvent(RunEvent, frozen=True, kw_only=True, tag="vote"):
@@ -163,6 +175,7 @@ class FillEvent(RunEvent, frozen=True, kw_only=True, tag="fill"):
     fee_usd: Annotated[Exact, Meta(description="> 0 = paid.")]
     remaining: Annotated[Exact, Meta(description="Of the order, unsigned.")]
     traded_at: Annotated[Time, Meta(description="By the exchange's clock.")]
+    maker: Annotated[bool | None, Meta(description="Did the order rest? null: not told.")] = None
 
 
 class ResolvedEvent(RunEvent, frozen=True, kw_only=True, tag="resolved"):
@@ -187,12 +200,24 @@ class LegLine(msgspec.Struct, frozen=True):
 
 
 class ClosedEvent(RunEvent, frozen=True, kw_only=True, tag="closed"):
-    """Both orders of a plan have their endings."""
+    """Both orders of a plan have their endings. Of a `quote` (`sealed` has its terms) that was accepted, or
+    whose answer is unknown, and that is not filled in full: its order rests, or may, until its
+    `quote_ended`.
+    """
 
     plan: Plan
     aborted: bool
     eth: LegLine
     sol: LegLine
+
+
+class QuoteEndedEvent(RunEvent, frozen=True, kw_only=True, tag="quote_ended"):
+    """An order that rested, or may have, has its ending: `fill` is all that it did."""
+
+    plan: Plan
+    leg: LegName
+    order: str
+    fill: LegLine
 
 
 class CycleEvent(RunEvent, frozen=True, kw_only=True, tag="cycle"):
@@ -343,6 +368,25 @@ class UnhedgedLine(msgspec.Struct, frozen=True):
     limit_usd_s: Annotated[Exact, Meta(description="What that cycle might use up.")]
 
 
+class WorkingLine(msgspec.Struct, frozen=True):
+    """An order that rests, or may; by the ledger."""
+
+    leg: LegName
+    plan: Plan
+    order: str
+    ordered: Annotated[Exact, Meta(description="Signed; negative is a sale.")]
+    price: Annotated[Exact, Meta(description="At which it rests.")]
+    filled: Annotated[Exact, Meta(description="Signed, by its fills.")]
+    acknowledged: Annotated[bool, Meta(description="Has the exchange said that it took it?")]
+    hedges: Annotated[bool, Meta(description="Does it hedge what the other leg's quote has traded?")]
+    given_up_at: Annotated[Time, Meta(description="Then it is cancelled, by the exchange's clock.")]
+    expires_at: Annotated[Time, Meta(description="Then it can trade no more, by the exchange's clock.")]
+    cancel_asked_at: Annotated[
+        Time | None, Meta(description="When its cancellation was last sent; null: it was not.")
+    ]
+    resolving: Annotated[bool, Meta(description="Is the exchange being asked what it did?")]
+
+
 class CostLine(msgspec.Struct, frozen=True):
     """What one cause has cost the run so far."""
 
@@ -355,8 +399,11 @@ class StandingEvent(RunEvent, frozen=True, kw_only=True, tag="standing"):
     """How the run stands: what its screen shows beside books and plan, told when it changes."""
 
     stands: Annotated[
-        Literal["starting", "flat", "checking", "hedged", "sending", "open", "unknown"],
-        Meta(description="open: something is, that is no hedged pair; sending: orders are on their way."),
+        Literal["starting", "flat", "checking", "hedged", "sending", "working", "open", "unknown"],
+        Meta(
+            description="open: something is, that is no hedged pair; sending: orders are on their way;"
+            " working: an order rests."
+        ),
     ]
     words: Annotated[str, Meta(description="The same in a sentence.")]
     doing: Annotated[str, Meta(description="What the run does or waits for, in one line.")]
@@ -381,6 +428,10 @@ class StandingEvent(RunEvent, frozen=True, kw_only=True, tag="standing"):
     money: Annotated[str, Meta(description="exact, provisional, unexplained or unread, and why.")]
     venue: Annotated[str, Meta(description="What is said of exchange and ledger: `agree`.")]
     guard: str
+    working: Annotated[
+        tuple[WorkingLine, ...] | None,
+        Meta(description="Orders that rest, or may: one a leg at most; null: not known."),
+    ] = None
 
 
 class QueueLine(msgspec.Struct, frozen=True):

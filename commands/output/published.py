@@ -31,6 +31,8 @@ from commands.output.events import (
     NoteEvent,
     OrderLine,
     PlacedEvent,
+    QuoteEndedEvent,
+    QuoteLine,
     ResolvedEvent,
     RulesEvent,
     RunEvent,
@@ -47,8 +49,8 @@ from commands.output.gauges import RunGauges
 from commands.output.said import SaidLine
 from commands.output.sentences import spread_bps
 from commands.output.summary import text
-from commands.output.words import iso_micros
-from messages.execution import Fill, LegFill, Outcome, PlanClosed, Resolved
+from commands.output.words import iso_micros, iso_of_ms
+from messages.execution import Fill, LegFill, Outcome, PlanClosed, QuoteEnded, Resolved
 from messages.lifecycle import (
     AccountStream,
     Alarm,
@@ -62,7 +64,7 @@ from messages.lifecycle import (
     Waiting,
 )
 from messages.market import LegQuote, PairQuote, RulesRead
-from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed, Skipped
+from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
 from messages.units import Ns, text_of
 from runtime import specs
 from runtime.clock import ClockShift
@@ -76,6 +78,14 @@ def _order(order: LegOrder) -> OrderLine:
     return OrderLine(
         order.amount.text(), order.limit.text(), order.kind, order.reduce_only, order.vwap.text()
     )
+
+
+def _quote(plan: SizingPlan) -> QuoteLine | None:
+    terms = plan.quote
+    if terms is None:
+        return None
+    times = iso_of_ms(terms.give_up_ms), iso_of_ms(plan.last_trade_ms)
+    return QuoteLine(terms.leg, terms.opens, terms.hedges, terms.worst.text(), *times)
 
 
 def _leg(leg: LegFill) -> LegLine:
@@ -100,6 +110,7 @@ def _sealed(sealed: Sealed) -> dict[str, Any]:
         "rule": plan.because or None,
         "hold_ms": plan.hold,
         "hedge_ratio": text_of(plan.hedge_ratio),
+        "quote": _quote(plan),
     }
 
 
@@ -112,6 +123,7 @@ def _fill(fill: Fill) -> dict[str, Any]:
         "fee_usd": fill.fee.text(),
         "remaining": fill.remaining.text(),
         "traded_at": iso_micros(fill.at_ns),
+        "maker": not fill.is_taker,
     }
 
 
@@ -221,6 +233,10 @@ PUBLISHED: Mapping[type, tuple[type[RunEvent], Facts]] = {
     PlanClosed: (
         ClosedEvent,
         lambda m: {"plan": _plan(m), "aborted": m.aborted, "eth": _leg(m.eth), "sol": _leg(m.sol)},
+    ),
+    QuoteEnded: (
+        QuoteEndedEvent,
+        lambda m: {"plan": _plan(m), "leg": m.leg, "order": m.fill.order_digest, "fill": _leg(m.fill)},
     ),
     CycleEnded: (
         CycleEvent,

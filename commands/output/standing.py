@@ -10,16 +10,17 @@ import msgspec
 
 from actors.risk.legging import budget
 from actors.run_ending import open_legs, positions
-from commands.output.events import CostLine, UnhedgedLine
+from commands.output.events import CostLine, UnhedgedLine, WorkingLine
 from commands.output.money_lines import CAUSES, paid_for, per_million
 from commands.output.run_report import RunReport
 from commands.output.summary import agreement
+from commands.output.words import iso_of_ms
 from messages.amounts import fixed, size
-from messages.lifecycle import Held
+from messages.lifecycle import Held, WorkingOrder
 from messages.settings import Settings
 from messages.units import Quote, text_of
 
-Stands = Literal["starting", "flat", "checking", "hedged", "sending", "open", "unknown"]
+Stands = Literal["starting", "flat", "checking", "hedged", "sending", "working", "open", "unknown"]
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -47,7 +48,9 @@ def stands(held: Held | None) -> tuple[Stands, str]:
             found: tuple[Stands, str] = ("sending", f"Orders are on their way; held by our fills: {ours}.")
         case "working":
             rest = "An order rests" if len(held.working) == 1 else "Two orders rest"
-            found = "sending", f"{rest}; held by our fills: {ours}."
+            naked = held.legging.naked if held.legging.priced else Quote(0)
+            alone = f", {fixed(naked, 0)} USD unhedged" if naked else ""
+            found = "working", f"{rest}; held by our fills: {ours}{alone}."
         case "open":
             found = "hedged", f"Hedged: {_pair(held)}."
         case "uneven":
@@ -106,7 +109,27 @@ def standing_facts(shown: Shown, now_ms: int) -> dict[str, Any]:
         "money": f"{money.state}: {money.words}".removesuffix(": ") if money else "unread",
         "venue": agreement(held),
         "guard": shown.guard,
+        "working": tuple(working_line(order) for order in held.working) if held else None,
     }
+
+
+def working_line(order: WorkingOrder) -> WorkingLine:
+    """An order that rests, as events and `--json` tell it."""
+    doubt = order.doubt
+    return WorkingLine(
+        doubt.leg,
+        f"{doubt.epoch}.{doubt.seq}",
+        doubt.order_digest,
+        doubt.amount.text(),
+        doubt.limit.text(),
+        order.filled.text(),
+        order.acknowledged,
+        order.terms.hedges,
+        iso_of_ms(order.terms.give_up_ms),
+        iso_of_ms(doubt.last_trade_ms),
+        iso_of_ms(order.cancel_asked_ms) if order.cancel_asked_ms else None,
+        order.resolving,
+    )
 
 
 def _unhedged(settings: Settings, held: Held) -> UnhedgedLine:

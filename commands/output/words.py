@@ -156,6 +156,11 @@ def iso_micros(at_ns: int) -> str:
     return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1000:06d}Z"
 
 
+def iso_of_ms(at_ms: int) -> str:
+    """The same of a time in milliseconds."""
+    return iso_micros(at_ms * 1_000_000)
+
+
 UNITS = frozenset(
     {
         "USD",

@@ -58,6 +58,7 @@ TITLES = {
     "checking": ("Flat, being checked", "wait"),
     "hedged": ("Hedged", "good"),
     "sending": ("Orders on their way", "wait"),
+    "working": ("An order rests", "wait"),
     "open": ("Open, not hedged", "bad"),
     "unknown": ("Not known", "bad"),
 }

@@ -14,8 +14,9 @@ from commands.output.summary import agreement
 from commands.output.words import clock_time, date_time, fitted, span
 from commands.screen.view import ACTORS, RunView
 from commands.screen.view_parts import Row
-from commands.screen.view_words import order_words, short
+from commands.screen.view_words import order_words, short, side
 from messages.amounts import bps, fixed, percent, signed, size, usd
+from messages.lifecycle import WorkingOrder
 from messages.market import LegQuote
 from messages.units import DOLLAR_NEUTRAL, Quote
 
@@ -49,6 +50,7 @@ def draw(
         _funding(view, now_ms),
         "-" * width,
         *_plan(view, wide=columns >= WIDE),
+        *_working(view),
         _imbalance(view),
         _unhedged(view),
         _money(view),
@@ -155,6 +157,25 @@ def _plan(view: RunView, *, wide: bool) -> list[str]:
         f"         ordered   filled    VWAP          slip  {'order':<{digits}} {'after':>7}",
         *[_row(row, digits) for row in view.rows],
     ]
+
+
+def _working(view: RunView) -> list[str]:
+    """The orders that rest, or may, by the ledger; nothing where there are none."""
+    working = view.held.working if view.held else ()
+    head = " RESTS  ordered       filled    at         until      order     cancel asked"
+    return [head, *map(_rests, working)] if working else []
+
+
+def _rests(order: WorkingOrder) -> str:
+    doubt = order.doubt
+    ordered = f"{side(doubt.amount)} {size(doubt.amount)}"
+    until = f"{clock_time(min(order.terms.give_up_ms, doubt.last_trade_ms))}Z"
+    asked = f"{clock_time(order.cancel_asked_ms)}Z" if order.cancel_asked_ms else "no"
+    asked = "resolving" if order.resolving else asked
+    return (
+        f" {doubt.leg.upper():<6} {ordered:<13} {size(order.filled):<9}"
+        f" {doubt.limit.text():<10} {until:<10} {short(doubt.order_digest):<9} {asked}"
+    )
 
 
 def _votes(view: RunView) -> str:

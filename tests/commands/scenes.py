@@ -24,7 +24,7 @@ from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote
 from messages.wire import digest
 from runtime import specs
-from tests.actors.fakes import START_MS, held, quote
+from tests.actors.fakes import START_MS, held, quote, resting_bid
 
 DEFAULTS = Settings()
 ETH_ORDER, SOL_ORDER, REPAIR_ORDER = (
@@ -349,6 +349,17 @@ def every_state() -> dict[str, RunView]:
     huge = plan(eth="-123456.789", sol="9876543.2")
     states["huge"] = view_of(
         [quote(), *calm_entry(huge), open_pair(eth=huge.plan.eth.amount, sol=huge.plan.sol.amount)]
+    )
+    bid = resting_bid(ETH_ORDER, filled=Base.of("0.1"), cancel_asked_ms=Ms(START_MS + 900))
+    ask = resting_bid(SOL_ORDER, hedges=True, resolving=True)
+    ask = msgspec.structs.replace(
+        ask,
+        doubt=msgspec.structs.replace(
+            ask.doubt, leg="sol", amount=Base.of("-123456.7"), limit=Price.of("123456.78")
+        ),
+    )
+    states["two rest"] = view_of(
+        [quote(), plan("quote", sol="0"), open_pair(phase="working", working=(bid, ask))]
     )
     forever = msgspec.structs.replace(Settings(), cycles=None)
     states["for ever"] = view_of(

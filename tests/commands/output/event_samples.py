@@ -26,7 +26,8 @@ from messages.sizing import Abort, Declined, Skipped
 from messages.units import Base, Bps, Ms, Ns, Quote
 from runtime import specs
 from runtime.clock import ClockShift
-from tests.actors.fakes import RULES, START_MS, quote
+from tests.actors.fakes import RULES, START_MS, quote, resting_bid
+from tests.commands.resting_scene import maker_fill, quote_ended, quote_of_eth
 from tests.commands.scenes import (
     ETH_ORDER,
     SOL_ORDER,
@@ -45,6 +46,7 @@ from venue.protocol import rules_read
 
 AT = Ns(START_MS * 1_000_000)
 SEALED = plan()
+QUOTED = quote_of_eth(seq=8)
 MESSAGES: tuple[msgspec.Struct, ...] = (
     Note(AT, "info", "run", "account 10,000 USDT0"),
     hop("eth_leg sends", ETH_ORDER),
@@ -61,6 +63,9 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         leg_fill(SEALED.plan.eth, ETH_ORDER, "-0.357", "2757.9"),
         leg_fill(SEALED.plan.sol, SOL_ORDER, "0", "0", 2031),
     ),
+    QUOTED,
+    maker_fill("-0.1", "0.257"),
+    quote_ended(QUOTED, "-0.1"),
     CycleEnded(4, "completed", "", Quote.of("76.2")),
     Skipped(5, "SPREAD_WIDE", "the spread of SOL-PERP is 6.1 bps, limit 5 bps", None),
     Waiting("enter", "SPREAD_WIDE", "the spread of SOL-PERP is 6.1 bps, limit 5 bps"),
@@ -92,7 +97,12 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
     ),
     Report(Settings(), 7, "halt", 9_400, totals(), None, "", code="LEGGING_BUDGET", detail="see the log"),
 )
-SHOWN = Shown(Settings(), open_pair(totals=totals()), "HOLDING: exits in 1.6 s", 2, 4, "guard off")
+RESTING = open_pair(
+    totals=totals(), phase="working", working=(resting_bid(ETH_ORDER, opens=False, filled=Base.of("0.1")),)
+)
+SHOWN = Shown(
+    Settings(), RESTING, "QUOTING: buy 0.4 ETH at 2756.8 rests, given up in 10 s", 2, 4, "guard off"
+)
 
 
 def sample_lines() -> list[RunEvent]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from commands.output.event_feed import EventFeed
@@ -14,6 +15,7 @@ from commands.output.event_memory import KEPT
 from commands.output.events import SaidEvent
 from commands.output.money_lines import CAUSES, per_million
 from commands.output.standing import Shown, standing_facts, stands
+from commands.output.words import iso_micros
 from messages.execution import Doubt
 from messages.lifecycle import Held, Legging, Note
 from messages.settings import Settings
@@ -58,13 +60,23 @@ DOUBT = Doubt("eth", 2, 7, "0x5f1c" + "0" * 60, 4, Base.of("1"), Price.of("1"), 
         ),
         (
             held(phase="working", working=(resting_bid(),)),
-            "sending",
+            "working",
             "An order rests; held by our fills: nothing.",
         ),
         (
             open_pair(phase="working", working=(resting_bid(), resting_bid("0x2"))),
-            "sending",
+            "working",
             "Two orders rest; held by our fills: ETH-PERP -0.357, SOL-PERP 8.5.",
+        ),
+        (
+            open_pair(
+                phase="working",
+                sol=Base(0),
+                working=(resting_bid(),),
+                legging=Legging(naked=Quote.of("984.57")),
+            ),
+            "working",
+            "An order rests; held by our fills: ETH-PERP -0.357, 985 USD unhedged.",
         ),
         (held(doubts=(DOUBT,)), "unknown", "Not known: eth order 0x5f1c0000 unknown."),
         (open_pair(doubts=(DOUBT,)), "unknown", None),
@@ -74,6 +86,27 @@ def test_how_a_run_stands_in_a_word_and_a_sentence(one: Held | None, word: str, 
     found = stands(one)
     assert found[0] == word
     assert sentence in {None, found[1]}
+
+
+def test_each_order_that_rests_is_told_with_its_price_its_fills_and_its_ends() -> None:
+    asked = resting_bid(filled=Base.of("0.1"), cancel_asked_ms=Ms(START_MS + 4_000))
+    shown = Shown(Settings(), held(phase="working", working=(asked,)), "QUOTING", 1, 1, "guard off")
+    (line,) = standing_facts(shown, START_MS)["working"]
+    assert (line.leg, line.plan, line.ordered, line.price, line.filled) == (
+        "eth",
+        "3.7",
+        "0.4",
+        "2756.8",
+        "0.1",
+    )
+    doubt = asked.doubt
+    assert (line.given_up_at, line.expires_at, line.cancel_asked_at) == (
+        iso_micros((START_MS + 10_000) * 1_000_000),
+        iso_micros(doubt.last_trade_ms * 1_000_000),
+        iso_micros((START_MS + 4_000) * 1_000_000),
+    )
+    shown = msgspec.structs.replace(shown, held=held(phase="working", working=(resting_bid(),)))
+    assert standing_facts(shown, START_MS)["working"][0].cancel_asked_at is None
 
 
 def test_what_nobody_knows_is_null_and_what_was_paid_is_above_zero() -> None:

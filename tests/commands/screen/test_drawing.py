@@ -278,3 +278,19 @@ def quote_with_rates(eth: str, sol: str | None, age_ms: int) -> PairQuote:
         for leg, each in zip((seen.eth, seen.sol), said, strict=True)
     )
     return msgspec.structs.replace(seen, eth=one, sol=other)
+
+
+def test_both_orders_that_rest_are_shown_with_price_fills_end_and_cancellation() -> None:
+    lines = draw(STATES["two rest"], START_MS + 1_000, 80, 24)
+    place = next(number for number, line in enumerate(lines) if line.startswith(" RESTS"))
+    assert lines[place : place + 3] == [
+        " RESTS  ordered       filled    at         until      order     cancel asked",
+        " ETH    buy 0.4       0.1       2756.8     14:13:30Z  5f1c..a2  14:13:20Z",
+        " SOL    sell 123456.7 0         123456.78  14:13:30Z  88d0..4e  resolving",
+    ]
+    assert len(lines) <= 24
+    assert lines[-1].startswith(" Ctrl-C")
+
+
+def test_where_nothing_rests_the_screen_has_no_rows_of_it() -> None:
+    assert not [line for line in draw(STATES["held"], START_MS, 80, 24) if "RESTS" in line]
