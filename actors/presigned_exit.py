@@ -5,7 +5,8 @@ Renewed when what is held or the venue's rules change and every `RENEW_S`; empti
 by the supervisor before it seals what closes the pair. While a plan is in flight nobody knows what will be
 held, so nothing is signed then. Before an order that rests is sent, its cancellation is signed, with closes
 for the most that it can come to: that generation is kept until the order has an ending, which comes sooner
-than a generation becomes old.
+than a generation becomes old. Where something is closed meanwhile, only the cancellation is kept: it names
+one order, and can meet no later pair.
 """
 
 from collections.abc import Callable
@@ -52,9 +53,16 @@ class PresignedExit:
                 self._look(self._channels.held.value)
 
     def drop(self) -> None:
-        """Empty the file, before orders are sealed that close the pair."""
+        """Keep no closes, before orders are sealed that close the pair: nothing, or what cancels the orders
+        that still rest.
+        """
         self._kept = None
-        self._attempt(self._file.clear)
+        held = self._channels.held.value
+        still = {order.doubt.order_digest for order in held.working} if held is not None else set()
+        last = self._file.read() if still else None
+        if last is not None and (left := last.cancels_of(still)).cancels:
+            return self._attempt(lambda: self._file.replace(left))
+        return self._attempt(self._file.clear)
 
     def before_quote(self, plan: SizingPlan, place: Place) -> None:
         """Before the order of `plan` that rests is sent: keep what would cancel it, and close the most that

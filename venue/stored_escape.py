@@ -14,6 +14,7 @@ The file is as good as permission to close this subaccount's pair: mode 0600, an
 more.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,6 +52,17 @@ class StoredEscape(msgspec.Struct, frozen=True):
         """The cancellation of this order, where there is one that can still arrive at venue time `now_ms`."""
         known = (each for each in self.cancels if each.digest == order_digest)
         return next((each for each in known if now_ms + LEFT_MS < each.recv_time_ms), None)
+
+    def cancels_of(self, digests: Collection[str]) -> "StoredEscape":
+        """Of this generation only what cancels these orders, and nothing that closes."""
+        none = {leg: msgspec.structs.replace(self.plan.leg(leg), amount=Base(0)) for leg in LEGS}
+        return msgspec.structs.replace(
+            self,
+            plan=msgspec.structs.replace(self.plan, **none),
+            orders=(),
+            resting=tuple(doubt for doubt in self.resting if doubt.order_digest in digests),
+            cancels=tuple(cancel for cancel in self.cancels if cancel.digest in digests),
+        )
 
     def order(self, leg: Leg) -> SignedOrder | None:
         """The order that closes `leg`; None where nothing was held."""

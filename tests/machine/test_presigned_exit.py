@@ -7,11 +7,14 @@ import msgspec
 import pytest
 import trio
 
+from actors.presigned_exit import PresignedExit
 from messages.lifecycle import Hop
 from messages.settings import Settings
-from messages.units import ONE, Base, Ms, Quote
+from messages.sizing import LEGS
+from messages.units import ONE, Base, Ms, Price, Quote
+from tests.actors.fakes import held, resting_bid
 from tests.machine.bench import Bench, bench
-from venue.stored_escape import RENEW_S, WINDOW_MS, EscapeFile, StoredEscape
+from venue.stored_escape import RENEW_S, WINDOW_MS, EscapeFile, StoredEscape, signed_escape
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(70_000))
 
@@ -63,3 +66,29 @@ async def test_a_disk_that_cannot_keep_it_stops_no_trading(
             for said in ready.said
         )
         assert warned is blocked
+
+
+async def test_what_cancels_an_order_that_rests_is_kept_while_the_other_leg_is_closed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """A kill then must find what cancels it, and no order that could close a later pair."""
+    async with bench(tmp_path, HUNDRED) as ready:
+        world, channels = ready.world, ready.machine.channels
+        file, build = EscapeFile(world.state.beside(".escape"), durable=False), world.venue.order_builder
+        resting, now_ms = resting_bid("0x" + "ab" * 32), world.clock.now_ms()
+        pair = held(phase="working", eth=Base.of("0.2"), sol=Base.of("-5"), working=(resting,))
+        prices = Price.of("2756.8"), Price.of("115.86")
+        most = signed_escape(pair, prices, world.rules, build, HUNDRED, now_ms, 1)
+        cancel = world.venue.sign_cancel(4, resting.doubt.order_digest, most.plan.recv_time_ms)
+        file.replace(msgspec.structs.replace(most, resting=(resting.doubt,), cancels=(cancel,)))
+        channels.held.put(pair)
+        kept_exit = PresignedExit(world, channels)
+        for _ in range(2):  # of an earlier process, or by this one: whatever is sealed, and however often
+            kept_exit.drop()
+            left = stored(ready)
+            assert left is not None
+            assert (left.cancel(cancel.digest, now_ms), left.orders) == (cancel, ())
+            assert not any(left.plan.leg(leg).amount for leg in LEGS)
+        channels.held.put(held())
+        kept_exit.drop()
+        assert stored(ready) is None

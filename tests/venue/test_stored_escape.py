@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from messages.settings import Settings
+from messages.sizing import LEGS
 from messages.units import Base, Ms, Price
 from tests.actors.fakes import ORDER_BUILDER, RULES, START_MS, held, resting_bid
 from venue.closing import Closing
@@ -96,6 +97,20 @@ def test_a_cancellation_is_found_by_its_order_while_it_can_arrive() -> None:
     assert kept.cancel("0xq", until - 501) == cancel
     assert kept.cancel("0xq", until - 500) is None
     assert kept.cancel("0xother", START_MS) is None
+
+
+def test_what_is_kept_of_it_while_something_is_closed_cancels_and_closes_nothing() -> None:
+    until, bids = Ms(START_MS + WINDOW_MS), (resting_bid().doubt, resting_bid("0xended").doubt)
+    cancels = tuple(SignedCancel(4, doubt.order_digest, 1, "0xs", until) for doubt in bids)
+    whole = msgspec.structs.replace(stored(), resting=bids, cancels=cancels)
+    kept = whole.cancels_of({"0xq"})
+    assert kept.cancel("0xq", START_MS) == cancels[0]
+    assert kept.cancel("0xended", START_MS) is None
+    assert (kept.resting, kept.orders) == (bids[:1], ())
+    for eth, sol in (("0.042", "-1"), ("-0.042", "1"), ("0.042", "0"), ("0", "-0.1")):
+        assert not kept.closes(Closing(Base.of(eth), Base.of(sol)), RULES, START_MS)
+        assert whole.closes(Closing(Base.of(eth), Base.of(sol)), RULES, START_MS) is (eth[0] != "-")
+    assert not any(kept.order(leg) or kept.plan.leg(leg).amount for leg in LEGS)
 
 
 def test_its_answers_are_not_waited_for_until_its_window_ends() -> None:
