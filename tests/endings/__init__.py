@@ -6,4 +6,6 @@ python -m tests.endings --all                                           every ce
                                                                         docs/endings.md must be what comes of
                                                                         it
 python -m tests.endings --all --write docs/endings.md                   write it anew
+python -m tests.endings --resting                                       the same for an order that rests and
+                                                                        its hedge, without a page
 """

@@ -4,11 +4,13 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from messages.units import ONE
-from tests.endings.cells import Cell, cell_of, cells
-from tests.endings.one import CellResult, one_cell
+from tests.endings.cells import Cell, cell_of, cells, resting_cells
+from tests.endings.one import KINDS, CellResult, one_cell
 from tests.endings.runs import every
 from tests.endings.table import document
 
@@ -27,15 +29,17 @@ def show(cell: Cell) -> int:
     return 1 if result.wrong else 0
 
 
-def run_all(cores: int) -> dict[Cell, CellResult]:
-    """Every cell, failures printed as they come."""
+def run_all(cores: int, wanted: Iterable[Cell]) -> dict[Cell, CellResult]:
+    """Every cell that is wanted, failures printed as they come, and at the end how many ended how."""
     results, began = {}, time.monotonic()
-    for cell, result in every(cores, list(cells())):
+    for cell, result in every(cores, list(wanted)):
         results[cell] = result
         if result.wrong:
             print(f"FAILED {cell.command}\n  " + "\n  ".join(result.wrong), flush=True)
     failed = sum(bool(result.wrong) for result in results.values())
-    print(f"{len(results)} cells, {failed} failed, in {time.monotonic() - began:.0f} s")
+    kinds = Counter(result.kind for result in results.values())
+    said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    print(f"{len(results)} cells, {failed} failed, in {time.monotonic() - began:.0f} s: {said}")
     return results
 
 
@@ -45,6 +49,9 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cell", type=cell_of, help='e.g. "exit / ack lost / cut while / crash"')
     what.add_argument("--all", action="store_true")
+    what.add_argument(
+        "--resting", action="store_true", help="the matrix of an order that rests, and of its hedge: no page"
+    )
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="with --all: write the page instead of comparing it"
     )
@@ -52,7 +59,9 @@ def main() -> int:
     typed = parser.parse_args()
     if typed.cell:
         return show(typed.cell)
-    results = run_all(typed.cores)
+    if typed.resting:
+        return 1 if any(result.wrong for result in run_all(typed.cores, resting_cells()).values()) else 0
+    results = run_all(typed.cores, cells())
     page = document(results)
     if typed.write:
         typed.write.write_text(page, encoding="utf-8")

@@ -9,6 +9,11 @@ from tests.endings.outcomes import OUTCOMES
 from tests.machine.bench import ACTORS
 
 PHASES = ("enter", "repair", "exit", "flatten")
+QUOTE = "quote"
+"""ETH's outcome is that of an order that rests, which other traders trade with a little later; SOL's is that
+of its first hedge. A matrix of its own.
+"""
+KNOWN = (*PHASES, QUOTE)
 CRASH = "crash"
 SAMPLE_EVERY = 10
 
@@ -49,9 +54,9 @@ def cell_of(name: str) -> Cell:
     phase, eth, sol, *crash = (
         (part.strip() for part in name.split("/")) if name.count("/") in {2, 3} else ("", "", "")
     )
-    if phase not in PHASES or eth not in OUTCOMES or sol not in OUTCOMES or crash not in ([], [CRASH]):
+    if phase not in KNOWN or eth not in OUTCOMES or sol not in OUTCOMES or crash not in ([], [CRASH]):
         raise ValueError(
-            f"{name!r} is not PHASE / ETH / SOL or PHASE / ETH / SOL / {CRASH}: {', '.join(PHASES)};"
+            f"{name!r} is not PHASE / ETH / SOL or PHASE / ETH / SOL / {CRASH}: {', '.join(KNOWN)};"
             f" {', '.join(OUTCOMES)}"
         )
     return Cell(phase, eth, sol, bool(crash))
@@ -66,6 +71,11 @@ def cells() -> Iterator[Cell]:
         for eth in OUTCOMES
         for sol in OUTCOMES
     )
+
+
+def resting_cells() -> Iterator[Cell]:
+    """All of those with an order that rests."""
+    return (Cell(QUOTE, eth, sol, crash) for crash in (False, True) for eth in OUTCOMES for sol in OUTCOMES)
 
 
 def sample() -> list[Cell]:

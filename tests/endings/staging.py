@@ -8,10 +8,11 @@ import msgspec
 import trio
 
 from messages.sizing import Leg, Place, Sealed, SizingPlan
-from tests.endings.cells import Cell
+from tests.endings.cells import QUOTE, Cell
 from tests.endings.outcomes import OUTCOMES, StruckOrder, together
 from tests.machine.bench import Bench
 from venue.nado.socket import Socket
+from venue.simulated.faults.incidents import TradeThrough
 from venue.simulated.faults.order_faults import Faults, Pieces, Refuse
 
 PRODUCTS: dict[Leg, str] = {"eth": "ETH-PERP", "sol": "SOL-PERP"}
@@ -40,6 +41,13 @@ def prepared(cell: Cell, direction: str) -> Faults:
             )
         )
     return Faults()
+
+
+TRADED = tuple(
+    TradeThrough(at_ms=at_ms, product=PRODUCTS["eth"], percent=percent)
+    for at_ms, percent in ((200, 40), (500, 100))
+)
+"""What other traders do with a quote, after its Place: its hedges come in two pieces, or in one."""
 
 
 class Accident:
@@ -80,22 +88,29 @@ class Accident:
     def _happen(self, plan: SizingPlan) -> None:
         legs: dict[Leg, str] = {"eth": self._cell.eth, "sol": self._cell.sol}
         staged = self._beside
+        if self._cell.phase == QUOTE:
+            staged = together(staged, Faults(incident=TRADED))
         for leg, name in legs.items():
             staged = together(staged, OUTCOMES[name].stage(self._order(plan, leg)))
             self._strike_wire(leg, OUTCOMES[name].wire)
         self._ready.venue.faults = staged
         if self._cell.crash:
             self._nursery.start_soon(
-                self._kill, OUTCOMES[legs["eth" if self._cell.seed % 2 else "sol"]].strikes_ms
+                self._kill,
+                OUTCOMES[legs["eth" if self._cell.seed % 2 else "sol"]].strikes_ms + self._later_ms,
             )
 
+    @property
+    def _later_ms(self) -> int:
+        """An order that rests is struck at any time from its placing until all of it has traded."""
+        return self._cell.seed // 16 % TRADED[-1].at_ms if self._cell.phase == QUOTE else 0
+
     def _order(self, plan: SizingPlan, leg: Leg) -> StruckOrder:
-        order = plan.leg(leg)
-        return StruckOrder(
-            PRODUCTS[leg],
-            abs(order.amount) // self._ready.world.rules.product(leg).size_step,
-            2031 if order.kind == "fok" else 2056,
-        )
+        order, quote = plan.leg(leg), plan.quote
+        amount = order.amount if quote is None else quote.whole(leg)
+        not_filled = {"fok": 2031, "post_only": 2008}.get(order.kind, 2056)
+        step = self._ready.world.rules.product(leg).size_step
+        return StruckOrder(PRODUCTS[leg], abs(amount) // step, not_filled)
 
     def _strike_wire(self, leg: Leg, how: str) -> None:
         socket: Socket | None = self._wires[f"{leg}_leg"]._socket

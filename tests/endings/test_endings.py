@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.endings.cells import PHASES, cell_of, cells, sample
+from tests.endings.cells import PHASES, cell_of, cells, resting_cells, sample
 from tests.endings.one import one_cell
 from tests.endings.outcomes import OUTCOMES
 from tests.endings.runs import attempt_cell
@@ -19,6 +19,17 @@ def test_every_thirtieth_cell_of_the_tenth_ends_hedged_or_flat_inside_its_leggin
     failed = [
         f"{cell.command}\n    {fault}" for cell in sample()[::30] for fault in attempt_cell(cell)[1].wrong
     ]
+    assert not failed, "\n".join(failed)
+
+
+def test_cells_of_an_order_that_rests_end_hedged_or_flat_too() -> None:
+    """With each outcome of the order and of its hedge once; `.ci/run` has them all."""
+    names = list(OUTCOMES)
+    chosen = [
+        cell for cell in resting_cells() if names.index(cell.sol) == (names.index(cell.eth) + 5) % len(names)
+    ]
+    assert len(chosen) == 2 * len(names)
+    failed = [f"{cell.command}\n    {fault}" for cell in chosen[::4] for fault in attempt_cell(cell)[1].wrong]
     assert not failed, "\n".join(failed)
 
 
