@@ -106,6 +106,16 @@ class BestPrice(NamedTuple):
         return bool(self.improved_ms) and now_ms <= self.improved_ms + FRESH_MS
 
 
+class OwnLevel(NamedTuple):
+    """An order of ours at rest: what of it is left, unsigned, and until when (venue time) it may be in a book
+    that we have. One that was replaced stands there beside its successor for a moment.
+    """
+
+    price: Price
+    amount: Base
+    until_ms: Ms
+
+
 class Quoting(msgspec.Struct, frozen=True):
     """What sizing remembers of quoting, between two looks."""
 
@@ -129,9 +139,8 @@ class Quoting(msgspec.Struct, frozen=True):
     bid: BestPrice = BestPrice()
     ask: BestPrice = BestPrice()
     """Of the leg that rests."""
-    own: Level | None = None
-    own_ms: Ms = Ms(0)
-    """What of ours stood there last, and until when."""
+    own: tuple[OwnLevel, ...] = ()
+    """What of ours stands there, or did a moment ago."""
     sent_ms: tuple[Ms, ...] = ()
     """When quotes were proposed, in the last minute."""
     sent_seq: int = -1
@@ -150,7 +159,6 @@ class Quoting(msgspec.Struct, frozen=True):
             bid=self.bid,
             ask=self.ask,
             own=self.own,
-            own_ms=self.own_ms,
             sent_ms=self.sent_ms,
             sent_seq=self.sent_seq,
         )
@@ -186,8 +194,10 @@ def seen(memory: Quoting, look: QuoteLook) -> Quoting:
         memory = msgspec.structs.replace(memory, terms=terms, hedged_last=False)
         if terms.leg == leg:
             left = Base(abs(order.amount) - abs(primary.filled))
-            memory = msgspec.structs.replace(memory, own=Level(order.limit, left), own_ms=look.now_ms)
-    own = memory.own if look.now_ms <= memory.own_ms + OWN_MS else None
+            before = tuple(each for each in memory.own if each.price != order.limit)
+            stands = OwnLevel(order.limit, left, Ms(look.now_ms + OWN_MS))
+            memory = msgspec.structs.replace(memory, own=(*before, stands))
+    own = tuple(each for each in memory.own if look.now_ms <= each.until_ms)
     book = look.book(leg)
     bid, ask = (_without(levels, own) for levels in (book.bids, book.asks))
     return msgspec.structs.replace(
@@ -198,10 +208,11 @@ def seen(memory: Quoting, look: QuoteLook) -> Quoting:
     )
 
 
-def _without(levels: tuple[Level, ...], own: Level | None) -> int:
-    """The best price at which anybody else stands."""
-    alone = own is not None and levels[0].price == own.price and levels[0].amount <= own.amount
-    return levels[1].price if alone and len(levels) > 1 else levels[0].price
+def _without(levels: tuple[Level, ...], own: tuple[OwnLevel, ...]) -> int:
+    """The best price at which anybody else stands; the best there is where nobody else does."""
+    ours = {each.price: each.amount for each in own}
+    others = (level.price for level in levels if level.amount > ours.get(level.price, 0))
+    return next(others, levels[0].price)
 
 
 # -- the price, and when ------------------------------------------------------------------------------------

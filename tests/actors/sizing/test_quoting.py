@@ -8,6 +8,7 @@ from actors.risk.may_enter import LegBallot, leg_notional_denial
 from actors.sizing.quoting import (
     FRESH_MS,
     LEAST_REST_MS,
+    OWN_MS,
     QUOTE_RESTS,
     QUOTE_WAITS,
     QUOTE_WEIGHT,
@@ -214,6 +215,25 @@ def test_our_own_order_is_no_touch_of_anybody() -> None:
     beside = (Level(Price.of("2756.8"), Base.of("0.43")), *alone[1:])
     at = msgspec.structs.replace(book, eth=msgspec.structs.replace(book.eth, bids=beside))
     assert one_step(works(resting_order(terms())), always, look_at=at)[1] is None
+
+
+def test_an_order_that_was_replaced_and_still_stands_in_the_book_is_no_touch_of_anybody_either() -> None:
+    """It stood at 2756.8, alone; the one in its place stands at 2756.1, and others at 2756.0. A book that
+    comes a little later still shows both: each of them was cancelled for the other's sake.
+    """
+    book, always = quote(NOW), resting(quote_when="always")
+    ours, others = Base.of("0.42"), ladder("2756.0", "0.1", "100", up=False)
+    bids = (Level(Price.of("2756.8"), ours), Level(Price.of("2756.1"), ours), *others)
+    at = msgspec.structs.replace(book, eth=msgspec.structs.replace(book.eth, bids=bids))
+    memory, _ = one_step(works(resting_order(terms())), always, look_at=at)
+    replaced = msgspec.structs.replace(works(resting_order(terms(), limit="2756.1")), rows=1_000)
+    memory, decision = one_step(replaced, always, memory, look_at=at, now_ms=NOW + 40)
+    assert decision is None
+    later_ms = NOW + 40 + OWN_MS + 1
+    later = msgspec.structs.replace(
+        quote(later_ms), eth=msgspec.structs.replace(at.eth, proven_ms=Ms(later_ms))
+    )
+    assert isinstance(one_step(replaced, always, memory, look_at=later, now_ms=later_ms)[1], CancelAsked)
 
 
 def test_what_is_being_cancelled_is_not_asked_for_again() -> None:
