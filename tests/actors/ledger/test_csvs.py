@@ -19,6 +19,7 @@ from actors.ledger.csvs import (
 from messages.units import Base, Bps, Ms, Quote
 from tests.actors.fakes import START_MS
 from tests.actors.ledger.story import Story
+from tests.actors.ledger.test_working_orders import started
 from tests.shared_data import shared
 
 
@@ -170,6 +171,25 @@ def test_positions_say_from_where_to_where_and_by_whose_word() -> None:
         for row in (eth, sol)
     ]
     assert told == [["ETH", "0.042", "0", "-0.042", "fills"], ["SOL", "-1", "0", "1", "archive"]]
+
+
+def test_an_order_that_rests_has_its_lines_at_its_ending_and_not_before() -> None:
+    """A quote that trades before anybody answered for it closes its plan by that: what a line said then would
+    be wrong a moment later.
+    """
+    story = started()
+    story.quote("0.042", "-1")
+    story.fill("eth", "0.02", remaining="0.022")
+    rest = story.a_fill("eth", "0.022", remaining="0")
+    assert story.held.working[0].filled == story.closed.eth.filled == Base.of("0.02")
+    assert lines(story) == []
+    story.hedge("sol", "-0.5")
+    story.fill("sol")
+    assert [row["side"] for row in trades(story)] == ["SOL-SELL"]
+    ending = story.clerk.step((rest,), (story.now_ms + 1) * 1_000_000)
+    written = [(file, cells) for some, _trouble in ending.lines for file, cells in some]
+    assert [file for file, _ in written] == ["trades", "positions"]
+    assert (written[0][1]["side"], written[0][1]["quantity"]) == ("ETH-BUY", "0.042")
 
 
 def test_times_are_utc_with_microseconds() -> None:

@@ -286,6 +286,26 @@ def test_an_abort_that_comes_after_the_restart_still_says_that_nothing_was_sent(
     assert the_ending(story).fill.outcome == "none"
 
 
+@pytest.mark.parametrize("purpose", ["quote", "enter"])
+def test_an_answer_that_comes_after_an_abort_moves_nothing(purpose: str) -> None:
+    """A question that was asked before it was known that nothing had been sent reads what a later plan has
+    traded.
+    """
+    story = started()
+    story.seal(story.quote_plan(*WHOLE) if purpose == "quote" else story.plan("enter", *WHOLE))
+    story.tell(Restarted("ledger", "restarted", Ms(0), 2))
+    digest_then = story.order_digest("eth")
+    story.abort()
+    story.now_ms += 30_000
+    story.tell(
+        Resolved(
+            digest_then, PRODUCT["eth"], Base.of("0.042"), notional(Price.of(PRICE["eth"]), Base.of("0.042")),
+            Quote(0), provisional=True, source="engine position",
+        )
+    )  # fmt: skip
+    assert (story.held.phase, story.held.eth.amount, story.held.working) == ("flat", 0, ())
+
+
 @pytest.mark.parametrize(
     ("piece", "left", "hedged", "counts"),
     [("0.03", "0.012", "", 0), ("0.04", "0.002", "", 1), ("0.04", "0.002", "-1", 0)],
