@@ -16,6 +16,8 @@ from commands.output.events import (
     PlacedEvent,
     RunEvent,
     SealedEvent,
+    StandingEvent,
+    WorkingLine,
 )
 from commands.report.hops import steps_between
 
@@ -44,6 +46,13 @@ class CountedEvents:
             "evenkeel_rejects", "Orders that the exchange refused, by leg and its code.", "leg", "code"
         )
         self._fills = counter("evenkeel_fills", "Pieces of orders that traded, by leg.", "leg")
+        self._quotes = counter("evenkeel_quotes_placed", "Orders that were placed to rest, by leg.", "leg")
+        self._cancels = counter(
+            "evenkeel_cancels", "Cancellations of orders that rest, by leg; asked again counts again.", "leg"
+        )
+        self._maker = counter(
+            "evenkeel_maker_fills", "Pieces of orders that traded as they rested, by leg.", "leg"
+        )
         self._restarts = counter("evenkeel_actor_restarts", "How often an actor was started again.", "actor")
         self._up = Gauge("evenkeel_actor_up", "1 while an actor runs.", (*LABELS, "actor"), registry=registry)
         self._steps = Histogram(
@@ -54,6 +63,9 @@ class CountedEvents:
             buckets=BUCKETS_S,
         )
         self._legs: OrderedDict[str, str] = OrderedDict()
+        self._quoted: OrderedDict[str, str] = OrderedDict()
+        """Plan -> the leg that is to rest."""
+        self._asked: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._plans: OrderedDict[str, dict[str, int]] = OrderedDict()
         self._incarnations: OrderedDict[str, int] = OrderedDict()
@@ -63,28 +75,57 @@ class CountedEvents:
         """Count one event of the run; of most kinds nothing is counted."""
         match event:
             case PlacedEvent():
-                for leg, order in (("eth", event.eth_order), ("sol", event.sol_order)):
-                    if order is not None:
-                        _keep(self._legs, order, leg, ORDERS_KEPT)
+                self._placed(event)
             case AnswerEvent():
                 self._answered(event)
-            case FillEvent() if (event.order, event.remaining) not in self._seen:
-                _keep(self._seen, (event.order, event.remaining), None, ORDERS_KEPT)
-                self._fills.labels(*self._own, self._legs.get(event.order, "unknown")).inc()
+            case FillEvent():
+                self._filled(event)
             case HopEvent():
                 self._passed(event)
             case SealedEvent():
-                self._settle(but=event.plan)
+                self._sealed(event)
+            case StandingEvent():
+                self._cancelled(event.working or ())
             case EndedEvent():
                 self._settle()
             case ActorStartedEvent() | ActorEndedEvent():
                 self._came_or_went(event)
+
+    def _sealed(self, event: SealedEvent) -> None:
+        self._settle(but=event.plan)
+        if event.quote is not None:
+            _keep(self._quoted, event.plan, event.quote.leg, PLANS_KEPT)
+
+    def _placed(self, event: PlacedEvent) -> None:
+        for leg, order in (("eth", event.eth_order), ("sol", event.sol_order)):
+            if order is not None:
+                _keep(self._legs, order, leg, ORDERS_KEPT)
+        if event.plan in self._quoted:
+            self._quotes.labels(*self._own, self._quoted.pop(event.plan)).inc()
+
+    def _filled(self, event: FillEvent) -> None:
+        """A piece traded, of which the exchange may tell twice."""
+        if (event.order, event.remaining) in self._seen:
+            return
+        _keep(self._seen, (event.order, event.remaining), None, ORDERS_KEPT)
+        leg = self._legs.get(event.order, "unknown")
+        self._fills.labels(*self._own, leg).inc()
+        if event.maker:
+            self._maker.labels(*self._own, leg).inc()
 
     def _answered(self, event: AnswerEvent) -> None:
         if event.kind != "none":  # a leg that had nothing to order
             self._answers.labels(*self._own, event.leg, event.kind).inc()
         if event.kind == "refused":
             self._rejects.labels(*self._own, event.leg, str(event.code)).inc()
+
+    def _cancelled(self, working: tuple[WorkingLine, ...]) -> None:
+        """Each time at which an order's cancellation was sent counts once, however often it is told."""
+        for order in working:
+            asked = order.order, order.cancel_asked_at or ""
+            if order.cancel_asked_at is not None and asked not in self._asked:
+                _keep(self._asked, asked, None, ORDERS_KEPT)
+                self._cancels.labels(*self._own, order.leg).inc()
 
     def _came_or_went(self, event: ActorStartedEvent | ActorEndedEvent) -> None:
         started = isinstance(event, ActorStartedEvent)

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from commands.metrics.events_counted import LABELS, CountedEvents
 from commands.output.events import BooksEvent, GaugesEvent, StandingEvent
 from commands.watched.watched import Watched
+from messages.sizing import LEGS
 from runtime.clock import WallClock
 
 F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
@@ -97,6 +98,7 @@ class _Standing(Collector):
         yield from self._maybe(
             "filled_imbalance_bps", "Of the pair, as filled.", standing.filled_imbalance_bps
         )
+        yield from self._working(standing)
         unhedged = standing.unhedged
         if unhedged is not None:
             yield from self._maybe("unhedged_usd", "Unhedged now.", unhedged.now_usd)
@@ -104,6 +106,20 @@ class _Standing(Collector):
             text = "Of the cycle that was unhedged for most USD x seconds."
             yield from self._maybe("unhedged_usd_seconds", text, unhedged.longest_usd_s)
             yield from self._maybe("unhedged_limit_usd_seconds", "What it may use up.", unhedged.limit_usd_s)
+
+    def _working(self, standing: StandingEvent) -> Iterator[Metric]:
+        """Orders that rest: none is 0, and not known is no sample."""
+        if standing.working is None:
+            return
+        now_s, resting = WallClock().utc_ns() / 1e9, standing.working
+        counts = [(leg, float(sum(order.leg == leg for order in resting))) for leg in LEGS]
+        yield self._each("resting_orders", "Orders that rest, or may.", "leg", counts)
+        late = [
+            (order.leg, max(0.0, now_s - datetime.fromisoformat(order.expires_at).timestamp()))
+            for order in resting
+        ]
+        text = "For how long an order has had no ending since it expired."
+        yield self._each("resting_overdue_seconds", text, "leg", late)
 
     def _money(self, standing: StandingEvent) -> Iterator[Metric]:
         costs = [(line.cause, float(line.paid_usd)) for line in standing.costs]

@@ -6,7 +6,15 @@ replaced by the ledger's own figures once the plan is closed.
 
 from typing import Any
 
-from commands.output.events import AnswerEvent, FillEvent, LegLine, OrderLine, SealedEvent, VoteEvent
+from commands.output.events import (
+    AnswerEvent,
+    FillEvent,
+    LegLine,
+    OrderLine,
+    SealedEvent,
+    VoteEvent,
+    WorkingLine,
+)
 from commands.output.sentences import slippage_bps
 from commands.output.words import span
 from messages.amounts import bps, fixed, percent, size, usd
@@ -90,6 +98,23 @@ class OrderShown:
         }
 
 
+def working_shown(line: WorkingLine) -> dict[str, str]:
+    """An order that rests, in texts: a row of the page's table of them."""
+    amount = Base.of(line.ordered)
+    cancel = "asked" if line.cancel_asked_at else "not asked"
+    return {
+        "leg": f"{line.leg.upper()}-PERP",
+        "does": "hedges the other leg's quote" if line.hedges else "quotes",
+        "ordered": f"{'buy' if amount > 0 else 'sell'} {size(amount)}",
+        "price": line.price,
+        "filled": size(Base.of(line.filled)),
+        "until": f"{min(line.given_up_at, line.expires_at)[11:19]} UTC",
+        "cancel": "asking what it did" if line.resolving else cancel,
+        "state": "rests" if line.acknowledged else "may rest, not answered",
+        "order": line.order,
+    }
+
+
 class PlanShown:
     """A sealed plan and all that has been said of it."""
 
@@ -116,11 +141,22 @@ class PlanShown:
             self._fate, self._why = "aborted", f"{code}: {detail}"
 
     def closed(self, eth: LegLine, sol: LegLine, *, aborted: bool) -> None:
-        """Both orders have their endings."""
-        if not aborted:
+        """Both orders have their endings; that of a quote may rest, and has its ending later."""
+        if aborted:
+            return
+        quote = self._sealed.quote
+        done = None if quote is None else eth if quote.leg == "eth" else sol
+        if done is not None and done.outcome in {"accepted", "unknown"} and done.filled != done.ordered:
+            self._fate = "resting"
+        else:
             self._fate = "closed"
             self.orders["eth"].closed(eth)
             self.orders["sol"].closed(sol)
+
+    def quote_ended(self, leg: str, fill: LegLine) -> None:
+        """The order that rested has its ending."""
+        self._fate = "closed"
+        self.orders[leg].closed(fill)
 
     def shown(self) -> dict[str, Any]:
         """The plan as the page's script takes it: texts, and the rows of both orders."""

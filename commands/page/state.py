@@ -27,6 +27,7 @@ from commands.output.events import (
     HopEvent,
     LostEvent,
     PlacedEvent,
+    QuoteEndedEvent,
     RunEvent,
     SaidEvent,
     SealedEvent,
@@ -39,7 +40,7 @@ from commands.output.events import (
 from commands.output.money_lines import CAUSE_WORDS
 from commands.output.words import OPEN, span
 from commands.page.latency import Latency
-from commands.page.orders import PlanShown
+from commands.page.orders import PlanShown, working_shown
 from commands.page.tree import ActorTree
 from messages.amounts import bps, fixed, grouped, per_leg, percent, short_percent, signed, usd
 from messages.units import Bps, Quote, Rate
@@ -74,6 +75,7 @@ class PageState:
             "standing": None,
             "books": None,
             "plans": [],
+            "working": None,
             "money": None,
             "unhedged": None,
             "hops": [],
@@ -193,6 +195,8 @@ class PageState:
                 "guard": event.guard,
             },
         )
+        if event.working is not None:
+            self._set("working", [working_shown(line) for line in event.working])
         if event.unhedged is not None:
             self._set("unhedged", _unhedged(event.unhedged))
         self._costs(event)
@@ -339,6 +343,9 @@ _FOLDS: dict[type[RunEvent], Callable[[PageState, Any], None]] = {
     FillEvent: PageState._filled,
     ClosedEvent: lambda state, event: state._of_plan(
         event.plan, lambda plan: plan.closed(event.eth, event.sol, aborted=event.aborted)
+    ),
+    QuoteEndedEvent: lambda state, event: state._of_plan(
+        event.plan, lambda plan: plan.quote_ended(event.leg, event.fill)
     ),
     CycleEvent: PageState._cycle_ended,
     ActorStartedEvent: PageState._started,

@@ -105,8 +105,8 @@ def _progress(view: RunView, now_ms: int) -> str:
 def _direction(view: RunView) -> str:
     plan = view.sealed.plan if view.sealed else None
     long_eth = view.held is not None and view.held.direction == "long-eth"
-    if plan is not None and plan.purpose == "enter":
-        long_eth = plan.eth.amount > 0
+    if plan is not None and plan.enters:
+        long_eth = (plan.quote.eth if plan.quote is not None else plan.eth.amount) > 0
     elif view.held is None or not view.held.direction:
         return ""
     return "long ETH / short SOL   " if long_eth else "short ETH / long SOL   "

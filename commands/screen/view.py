@@ -243,7 +243,7 @@ class RunView:
         ]
         keep = self.rows if plan.purpose == "repair" else []
         self.rows = [*keep[:2], *(keep[2:] + new)[-REPAIRS_SHOWN:]] if keep else new
-        if plan.purpose == "enter":
+        if plan.enters:
             self.planned, self._given_up = plan.planned_imbalance, None
         self.say(plan_words(sealed), cycle=plan.cycle)
 

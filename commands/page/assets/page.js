@@ -72,6 +72,7 @@ class Page {
     if (has("trouble")) this.trouble(sections.trouble);
     if (has("books")) this.books(sections.books);
     if (has("plans")) this.plans(sections.plans);
+    if (has("working")) this.working(sections.working);
     if (has("money")) this.money(sections.money);
     if (has("unhedged")) this.unhedged(sections.unhedged);
     if (has("hops")) this.hops(sections.hops);
@@ -168,7 +169,7 @@ class Page {
     const plan = plans[0];
     if (!plan) return;
     put(at("plan-name"), plan.plan);
-    const fate = { voting: "is being voted on", placed: "is placed", aborted: "was aborted, 0 orders sent", closed: "is closed" }[plan.fate];
+    const fate = { voting: "is being voted on", placed: "is placed", aborted: "was aborted, 0 orders sent", resting: "is closed, its order rests or may", closed: "is closed" }[plan.fate];
     const rule = plan.rule ? ` (${plan.rule})` : "";
     const planned = plan.purpose === "enter" ? `, planned imbalance ${plan.planned}` : "";
     put(at("plan-words"), `Cycle ${plan.cycle}: ${plan.purpose.replace("_", " ")}${rule} ${fate}${planned}.${plan.why ? ` ${plan.why}` : ""}`);
@@ -211,6 +212,16 @@ class Page {
       put(node.children[2], line.head ? "" : line.cells[1]);
       mood(node.children[1], line.head ? "" : line.moods[0]);
       mood(node.children[2], line.head ? "" : line.moods[1]);
+    });
+  }
+
+  // Shown from the first order that rests on; before that nobody needs to read of them.
+  working(orders) {
+    if (!orders) return;
+    if (orders.length) at("working-card").hidden = false;
+    put(at("working-words"), orders.length === 0 ? "No order rests." : orders.length === 1 ? "One order rests, or may." : `${orders.length} orders rest, or may.`);
+    fill(at("working"), orders, row(7), (node, order) => {
+      [`${order.leg}, ${order.does}`, order.ordered, order.price, order.filled, order.until, order.cancel, order.state].forEach((text, place) => put(node.children[place], text));
     });
   }
 

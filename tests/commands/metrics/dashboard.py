@@ -109,6 +109,24 @@ PANELS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
         "short",
         ((f"increase(evenkeel_actor_restarts_total{{{OF}}}[10m])", f"{{{{actor}}}} {WHO}"),),
     ),
+    (
+        "Orders that rest",
+        "timeseries",
+        "short",
+        (
+            (f"evenkeel_resting_orders{{{OF}}}", f"resting {{{{leg}}}} {WHO}"),
+            (f"evenkeel_resting_overdue_seconds{{{OF}}}", f"seconds overdue {{{{leg}}}} {WHO}"),
+        ),
+    ),
+    (
+        "Quotes, cancellations and maker fills per minute",
+        "timeseries",
+        "short",
+        tuple(
+            (f"60 * sum by (leg) (rate(evenkeel_{name}_total{{{OF}}}[5m]))", f"{words} {{{{leg}}}}")
+            for name, words in (("quotes_placed", "quotes"), ("cancels", "cancels"), ("maker_fills", "fills"))
+        ),
+    ),
     ("Ledger", "timeseries", "bytes", ((f"evenkeel_ledger_bytes{{{OF}}}", WHO),)),
     ("Ledger lag, messages", "timeseries", "short", ((f"evenkeel_ledger_lag_messages{{{OF}}}", WHO),)),
     ("Account value, USD", "timeseries", "currencyUSD", ((f"evenkeel_account_value_usd{{{OF}}}", WHO),)),

@@ -27,11 +27,14 @@ from commands.output.events import (
     HopEvent,
     PlacedEvent,
     RunEvent,
+    SealedEvent,
     StandingEvent,
 )
+from commands.output.words import iso_micros
 from commands.watched.told import WatcherBrief
 from commands.watched.watched import Watched
 from messages.settings import Settings
+from runtime.clock import WallClock
 from tests.commands.metrics.dashboard import DASHBOARD, ROOT, board_text
 from tests.commands.metrics.page import PAGE, metric_rows, page_with
 from tests.commands.output.event_samples import sample_lines
@@ -235,3 +238,50 @@ async def test_promtool_takes_what_is_served() -> None:
         ["promtool", "check", "metrics"], stdin=served, capture_stdout=True, capture_stderr=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+# -- orders that rest ----------------------------------------------------------------------------------------
+
+
+def standing_with(**changes: str | None) -> StandingEvent:
+    """The sample, whose one order that rests differs so."""
+    one = next(line for line in sample_lines() if isinstance(line, StandingEvent))
+    (order,) = one.working or ()
+    return msgspec.structs.replace(one, working=(msgspec.structs.replace(order, **changes),))
+
+
+async def test_orders_that_rest_are_counted_and_one_beyond_its_expiration_is_overdue() -> None:
+    now_ns = WallClock().utc_ns()
+    soon, long_ago = (iso_micros(now_ns + each * 10**9) for each in (3_600, -3_600))
+    alive = samples(fed(standing_with(expires_at=soon))[1])
+    assert (alive[("evenkeel_resting_orders", "eth")], alive[("evenkeel_resting_orders", "sol")]) == (1, 0)
+    assert alive[("evenkeel_resting_overdue_seconds", "eth")] == 0
+    late = samples(fed(standing_with(expires_at=long_ago))[1])
+    assert late[("evenkeel_resting_overdue_seconds", "eth")] >= 3_600
+
+
+async def test_before_the_ledger_has_spoken_nobody_says_that_nothing_rests() -> None:
+    unknown = msgspec.structs.replace(standing_with(), working=None)
+    names = {name for name, *_ in samples(fed(unknown)[1])}
+    assert not {"evenkeel_resting_orders", "evenkeel_resting_overdue_seconds"} & names
+
+
+async def test_a_cancellation_counts_once_for_each_time_that_it_was_sent() -> None:
+    first, again = standing_with(), standing_with(cancel_asked_at="2026-09-21T14:13:25.000000Z")
+    none = standing_with(cancel_asked_at=None)
+    found = samples(fed(none, first, first, again, none)[1])
+    assert found[("evenkeel_cancels_total", "eth")] == 2
+
+
+async def test_quotes_count_when_they_are_placed_and_fills_of_theirs_as_the_makers() -> None:
+    sealed = next(line for line in sample_lines() if isinstance(line, SealedEvent) and line.quote)
+    fills = [line for line in sample_lines() if isinstance(line, FillEvent)]
+    (made,) = [each for each in fills if each.maker]
+    taken = next(each for each in fills if not each.maker)
+    entry = placed(eth=made.order)
+    assert ("evenkeel_quotes_placed_total", "eth") not in samples(fed(sealed)[1])
+    quoted = msgspec.structs.replace(entry, plan=sealed.plan)
+    found = samples(fed(entry, sealed, quoted, quoted, made, made, taken)[1])
+    assert found[("evenkeel_quotes_placed_total", "eth")] == 1
+    assert found[("evenkeel_maker_fills_total", "eth")] == 1
+    assert found[("evenkeel_fills_total", "eth")] == 2

@@ -45,6 +45,7 @@ from tests.commands.scenes import (
 from venue.protocol import rules_read
 
 AT = Ns(START_MS * 1_000_000)
+ASKED_MS = Ms(START_MS - 400)
 SEALED = plan()
 QUOTED = quote_of_eth(seq=8)
 MESSAGES: tuple[msgspec.Struct, ...] = (
@@ -64,6 +65,7 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
         leg_fill(SEALED.plan.sol, SOL_ORDER, "0", "0", 2031),
     ),
     QUOTED,
+    place(QUOTED, sol=""),
     maker_fill("-0.1", "0.257"),
     quote_ended(QUOTED, "-0.1"),
     CycleEnded(4, "completed", "", Quote.of("76.2")),
@@ -97,9 +99,8 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
     ),
     Report(Settings(), 7, "halt", 9_400, totals(), None, "", code="LEGGING_BUDGET", detail="see the log"),
 )
-RESTING = open_pair(
-    totals=totals(), phase="working", working=(resting_bid(ETH_ORDER, opens=False, filled=Base.of("0.1")),)
-)
+CANCELLED = resting_bid(ETH_ORDER, opens=False, filled=Base.of("0.1"), cancel_asked_ms=ASKED_MS)
+RESTING = open_pair(totals=totals(), phase="working", working=(CANCELLED,))
 SHOWN = Shown(
     Settings(), RESTING, "QUOTING: buy 0.4 ETH at 2756.8 rests, given up in 10 s", 2, 4, "guard off"
 )

@@ -10,11 +10,12 @@ import pytest
 from commands.output.events import ClosedEvent, HopEvent, SaidEvent
 from commands.page.state import CYCLES_KEPT, KEPT, LOG_KEPT, PLANS_KNOWN, PageState
 from messages.lifecycle import CycleEnded
-from messages.units import Base, Bps, Quote
+from messages.units import Base, Bps, Ms, Quote
 from runtime import specs
-from tests.actors.fakes import held, quote
+from tests.actors.fakes import START_MS, held, quote, resting_bid
 from tests.commands.output.event_samples import sample_lines
 from tests.commands.page.told import begun, eventful_run, events_told, stands_now
+from tests.commands.resting_scene import maker_fill, quote_ended, quote_of_eth, until_it_rests
 from tests.commands.scenes import (
     ETH_ORDER,
     calm_entry,
@@ -232,3 +233,49 @@ def test_every_event_can_be_shown() -> None:
     state.refresh()
     assert state.sections["trouble"]["halted"]["code"] == "LEGGING_BUDGET"
     assert any(isinstance(each, ClosedEvent) for each in sample_lines())
+
+
+# -- orders that rest ----------------------------------------------------------------------------------------
+
+
+def test_a_quote_that_is_answered_for_rests_until_its_own_ending() -> None:
+    """Its plan was once closed with 0 filled, in red, and its fills were not heard any more."""
+    sealed = quote_of_eth()
+    before = [*until_it_rests(sealed), maker_fill("-0.1", "0.257")]
+    resting = state_after(*before).sections["plans"][0]
+    assert (resting["fate"], resting["eth"]["filled"], resting["eth"]["mood"]) == ("resting", "0.1", "wait")
+    ended = state_after(*before, quote_ended(sealed, "-0.2")).sections["plans"][0]
+    assert (ended["fate"], ended["eth"]["filled"], ended["eth"]["vwap"]) == ("closed", "0.2", "2757.90")
+
+
+def test_a_quote_that_was_refused_is_closed() -> None:
+    refused = state_after(*until_it_rests(quote_of_eth(), "refused")).sections["plans"][0]
+    assert refused["fate"] == "closed"
+
+
+def test_each_order_that_rests_is_a_row_in_words() -> None:
+    state = PageState()
+    asked = resting_bid(filled=Base.of("0.1"), cancel_asked_ms=Ms(START_MS))
+    state.take(stands_now(1, held(phase="working", working=(asked,))))
+    assert state.sections["standing"]["title"] == "An order rests"
+    assert state.sections["working"] == [
+        {
+            "leg": "ETH-PERP",
+            "does": "quotes",
+            "ordered": "buy 0.4",
+            "price": "2756.8",
+            "filled": "0.1",
+            "until": "14:13:30 UTC",
+            "cancel": "asked",
+            "state": "rests",
+            "order": "0xq",
+        }
+    ]
+    state.take(stands_now(2, held()))
+    assert state.sections["working"] == []
+
+
+def test_before_the_ledger_has_spoken_nobody_says_that_nothing_rests() -> None:
+    state = PageState()
+    state.take(stands_now(1))
+    assert state.sections["working"] is None

@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from messages.units import Base, Ms
-from tests.actors.fakes import START_MS, held, resting_bid
+from commands.screen.drawing import draw
+from messages.units import Base, Bps, Ms
+from tests.actors.fakes import START_MS, held, quote, resting_bid
 from tests.commands.resting_scene import eth_cancelled, maker_fill, quote_ended, quote_of_eth, until_it_rests
 from tests.commands.scenes import ETH_ORDER, plan, view_of
 
@@ -76,3 +77,11 @@ def test_its_row_goes_on_counting_until_its_end_and_then_has_the_ledgers_figures
     assert (row.filled, row.state) == (Base.of("0.1"), "partly")
     view.observe(quote_ended(sealed, "-0.2"))
     assert (row.filled, row.settled) == (Base.of("0.2"), True)
+
+
+def test_a_quote_that_enters_has_a_planned_imbalance_and_a_side_as_an_entry_does() -> None:
+    view = view_of([quote(), *until_it_rests(quote_of_eth())])
+    assert view.planned == Bps.of("2.4")
+    lines = draw(view, START_MS, 80, 24)
+    assert any("short ETH / long SOL" in line for line in lines)
+    assert any("planned 0.024 %" in line for line in lines)
