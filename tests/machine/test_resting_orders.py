@@ -25,6 +25,9 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import messages_of, next_start
+from venue.order_consistency import CLOCK_MS
+from venue.protocol import Unreachable
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import NO_FAULTS, Cut, Faults, Forget, Late, LoseAck, Refuse
 from venue.stored_escape import EscapeFile, StoredEscape
 
@@ -394,3 +397,40 @@ async def test_what_trades_beside_a_hedge_is_hedged_in_the_instant_in_which_that
         assert at.placed[0] == at.heard[0]
         assert len(at.placed) < len(at.heard)
         assert [each for each in at.placed if each not in at.heard and each not in at.closed] == []
+
+
+async def test_a_fill_after_its_expiration_is_doubted_and_the_pair_ends_hedged_or_flat(
+    autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """An exchange that withdraws what has expired half a minute late, and answers no cancellation: what
+    trades then fits no time that was signed.
+    """
+    late = Faults(venue=VenueOptions(expiry_every_s=30.0))
+    async with quoting(tmp_path, faults=late) as (ready, sellers):
+        rested: list[tuple[int, str]] = []
+
+        async def lost(_product_id: int, _digest: str) -> None:
+            raise Unreachable("no answer")
+
+        async def later() -> None:
+            await trio.sleep(0.5)
+            ready.world.venue.cancel = lost  # type: ignore[method-assign, assignment]
+            held = ready.machine.channels.held.value
+            assert held is not None
+            late_ms = held.working[0].doubt.last_trade_ms + 2 * CLOCK_MS - ready.world.clock.now_ms()
+            await trio.sleep(late_ms / 1000)
+            # it still rests there, so it has no ending here, and nothing is said to be flat
+            held = ready.machine.channels.held.value
+            assert held is not None
+            rested.append((len(sellers.resting()), held.phase))
+            sellers.sell("0.1")
+
+        when_said(ready, purpose_placed(ready, "quote"), lambda: nursery.start_soon(later))
+        nursery.start_soon(after_while, 90, lambda: ready.machine.stop("SIGINT", 2))
+        ending = await ready.run(within_s=200)
+        assert (ending.by in {"done", "signal"}, ending.open_legs) == (True, ""), ending
+        assert rested == [(1, "working")]
+        assert nothing_is_open(ready, sellers)
+        named = [each.text for each in ready.said if isinstance(each, Note) and "(time)" in each.text]
+        assert len(named) == 1
+        assert len(ledger_rows_of(ready, CycleEnded)) == 1
