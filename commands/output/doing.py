@@ -97,7 +97,7 @@ def _sent(seen: Seen, held: Held, now_ms: int) -> str:
 
 
 def _rests(order: WorkingOrder, now_ms: int) -> str:
-    """One order that rests: what of it, at which price, and until when."""
+    """One order that rests: what of it, at which price, what for, and until when."""
     doubt = order.doubt
     side = "buy" if doubt.amount > 0 else "sell"
     what = f"{side} {size(doubt.amount)} {doubt.leg.upper()} at {doubt.limit.text()}"
@@ -106,7 +106,12 @@ def _rests(order: WorkingOrder, now_ms: int) -> str:
     done = f", {size(order.filled)} traded" if order.filled else ""
     if order.cancel_asked_ms:
         return f"{what} is being cancelled{done}"
-    return f"{what} rests{done}, given up in {_left(order.terms.give_up_ms - now_ms)}"
+    terms = order.terms
+    aim = "hedge" if terms.hedges else "enter" if terms.opens else "exit"
+    # whichever comes first: an attempt can be as long as several orders
+    ends = "given up" if terms.give_up_ms <= doubt.last_trade_ms else "expires"
+    until_ms = min(terms.give_up_ms, doubt.last_trade_ms)
+    return f"{what} rests to {aim}{done}, {ends} in {_left(until_ms - now_ms)}"
 
 
 def _holds(seen: Seen, held: Held, now_ms: int) -> str:

@@ -80,7 +80,7 @@ RUN = (
         "residual_sol_usd",
     ),
     *("money_state", "money_detail", "cycles_money"),
-    *("ended_code", "goals", "hedge_ratio", "exits"),
+    *("ended_code", "goals", "hedge_ratio", "exits", "resting"),
 )
 """Of `run` and the demo."""
 REPLAY = (*RUN, "market", "began_at", "ticks", "last_row", "sweep")

@@ -10,6 +10,7 @@ from actors.risk.goals import Goal
 from commands.output import json_keys
 from commands.output.ending import Report, code_of, median_of, problem_of
 from commands.output.sentences import skip_sentence
+from commands.output.standing import working_line
 from commands.output.words import DONE, Problem, iso_micros
 from messages.lifecycle import Totals
 from messages.money import CycleMoney, Statement
@@ -46,6 +47,7 @@ def run_json(report: Report) -> dict[str, Any]:
         "skips": [_skip(report.settings, skipped) for skipped in report.skips[-SKIPS_TOLD:]],
         "ended_code": report.code or ("CYCLES" if report.ended_by == "done" else None),
         "goals": [_goal(goal) for goal in report.goals],
+        "resting": [working_line(order) for order in report.held.working] if report.held else None,
         **known,
     }
 

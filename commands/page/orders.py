@@ -102,15 +102,15 @@ def working_shown(line: WorkingLine) -> dict[str, str]:
     """An order that rests, in texts: a row of the page's table of them."""
     amount = Base.of(line.ordered)
     cancel = "asked" if line.cancel_asked_at else "not asked"
+    hedges = ", hedges the other leg" if line.hedges else ""
     return {
         "leg": f"{line.leg.upper()}-PERP",
-        "does": "hedges the other leg's quote" if line.hedges else "quotes",
         "ordered": f"{'buy' if amount > 0 else 'sell'} {size(amount)}",
         "price": line.price,
         "filled": size(Base.of(line.filled)),
         "until": f"{min(line.given_up_at, line.expires_at)[11:19]} UTC",
         "cancel": "asking what it did" if line.resolving else cancel,
-        "state": "rests" if line.acknowledged else "may rest, not answered",
+        "state": f"{'rests' if line.acknowledged else 'may rest, not answered'}{hedges}",
         "order": line.order,
     }
 

@@ -221,7 +221,7 @@ class Page {
     if (orders.length) at("working-card").hidden = false;
     put(at("working-words"), orders.length === 0 ? "No order rests." : orders.length === 1 ? "One order rests, or may." : `${orders.length} orders rest, or may.`);
     fill(at("working"), orders, row(7), (node, order) => {
-      [`${order.leg}, ${order.does}`, order.ordered, order.price, order.filled, order.until, order.cancel, order.state].forEach((text, place) => put(node.children[place], text));
+      [order.leg, order.ordered, order.price, order.filled, order.until, order.cancel, order.state].forEach((text, place) => put(node.children[place], text));
     });
   }
 

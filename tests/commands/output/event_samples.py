@@ -102,7 +102,7 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
 CANCELLED = resting_bid(ETH_ORDER, opens=False, filled=Base.of("0.1"), cancel_asked_ms=ASKED_MS)
 RESTING = open_pair(totals=totals(), phase="working", working=(CANCELLED,))
 SHOWN = Shown(
-    Settings(), RESTING, "QUOTING: buy 0.4 ETH at 2756.8 rests, given up in 10 s", 2, 4, "guard off"
+    Settings(), RESTING, "QUOTING: buy 0.4 ETH at 2756.8 rests to exit, given up in 10 s", 2, 4, "guard off"
 )
 
 

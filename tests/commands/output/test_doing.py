@@ -22,6 +22,11 @@ WIDE = Waiting(
 ENTER = plan().plan
 DOUBT = Doubt("sol", 2, 7, "0x88d0aabb", 8, Base.of("8.5"), Price.of("116"), Ms(NOW + 2_000), Base(0))
 FLAT = Seen(Settings(), held(), quoted=True)
+CLOSING = resting_bid(opens=False)
+LONGER = msgspec.structs.replace(
+    CLOSING, terms=msgspec.structs.replace(CLOSING.terms, give_up_ms=Ms(NOW + 60_000))
+)
+"""The attempt goes on for a minute, and the order expires before."""
 OPEN = Seen(Settings(), open_pair(), quoted=True, plan=ENTER, fate="closed")
 
 
@@ -57,12 +62,22 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
         (
             seen(held=held(phase="working", working=(resting_bid(),))),
             0,
-            "QUOTING: buy 0.4 ETH at 2756.8 rests, given up in 10 s",
+            "QUOTING: buy 0.4 ETH at 2756.8 rests to enter, given up in 10 s",
         ),
         (
             seen(held=held(phase="working", working=(resting_bid(filled=Base.of("0.1")),))),
             9_500,
-            "QUOTING: buy 0.4 ETH at 2756.8 rests, 0.1 traded, given up in 0.5 s",
+            "QUOTING: buy 0.4 ETH at 2756.8 rests to enter, 0.1 traded, given up in 0.5 s",
+        ),
+        (
+            seen(held=held(phase="working", working=(LONGER,))),
+            0,
+            "QUOTING: buy 0.4 ETH at 2756.8 rests to exit, expires in 17 s",
+        ),
+        (
+            seen(held=held(phase="working", working=(resting_bid(hedges=True),))),
+            0,
+            "QUOTING: buy 0.4 ETH at 2756.8 rests to hedge, given up in 10 s",
         ),
         (
             seen(held=held(phase="working", working=(resting_bid(cancel_asked_ms=Ms(NOW)),))),

@@ -14,7 +14,7 @@ from messages.execution import Doubt
 from messages.lifecycle import Staged
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
-from tests.actors.fakes import held
+from tests.actors.fakes import held, resting_bid
 from tests.commands.scenes import SKIPPED, statement, totals
 
 DEMO = Report(
@@ -323,3 +323,11 @@ def test_a_skip_carries_its_verdict_and_numbers() -> None:
 def test_money_travels_to_the_last_digit() -> None:
     told = run_json(msgspec.structs.replace(DEMO, totals=totals(pnl=Quote(-7_220_000_000_000_000_001))))
     assert told["pnl_usd"] == "-7.220000000000000001"
+
+
+def test_orders_that_may_still_rest_at_the_end_are_listed_and_unknown_is_null() -> None:
+    resting = held(phase="working", working=(resting_bid(filled=Base.of("0.1")),))
+    (told,) = json.loads(json_line(run_json(msgspec.structs.replace(DEMO, held=resting))))["resting"]
+    assert (told["leg"], told["ordered"], told["price"], told["filled"]) == ("eth", "0.4", "2756.8", "0.1")
+    assert run_json(DEMO)["resting"] == []
+    assert run_json(msgspec.structs.replace(DEMO, held=None))["resting"] is None

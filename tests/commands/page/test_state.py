@@ -261,7 +261,6 @@ def test_each_order_that_rests_is_a_row_in_words() -> None:
     assert state.sections["working"] == [
         {
             "leg": "ETH-PERP",
-            "does": "quotes",
             "ordered": "buy 0.4",
             "price": "2756.8",
             "filled": "0.1",
