@@ -33,6 +33,10 @@ SLACK = 50
 """A fill that only RESOLVE knows of is dated by its answer: USD x seconds may differ by so many parts in a
 thousand of the budget.
 """
+RESTING_SLACK = 500
+"""The same of an order that rests: it may have traded long before that answer, for as long as the venue and
+the account's stream are away (`LATE_MS`, twice).
+"""
 KINDS = get_args(Kind)
 RESTING = Execution(entry="maker-taker", quote_when="always", give_up=Ms(2_000), after_give_up="take")
 
@@ -130,7 +134,7 @@ def _result(
         wrong.append(f"no end within {ENDS_WITHIN_S} s")
     elif ending.by != "done" and not halted:
         wrong.append(f"ended by {ending.by} {ending.code} {ending.detail}")
-    slack = budget * SLACK // 1000
+    slack = budget * (RESTING_SLACK if settings.execution.rests else SLACK) // 1000
     if usd_s > budget + slack and not halted:
         wrong.append(f"{usd_s // ONE} USD s unhedged, {budget // ONE} allowed, and no halt")
     if halted and usd_s < budget - slack:
