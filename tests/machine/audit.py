@@ -54,7 +54,7 @@ venue's minimum.
 STEPS = {"eth": int(ETH_PERP.step), "sol": int(SOL_PERP.step)}
 CLOCKS_NS = 50_000_000
 """By how much the venue's clock and the one that the ledger is written by may differ."""
-CANCELLED_NS = 1_500_000_000
+CANCELLED_NS = 1_000_000_000
 """A new epoch cancels what the old one left resting within so long."""
 INSTANT_NS = 1_000_000
 """What had been handed to a socket when its leg died may arrive in the same instant."""

@@ -20,7 +20,7 @@ from actors.working_orders import RestingFacts, WorkingOrders
 from messages.execution import Doubt, Outcome
 from messages.lifecycle import Phase, WorkingOrder
 from messages.sizing import Leg, Place, QuoteTerms, Ready, SizingPlan
-from messages.units import Base, Ms
+from messages.units import Base, Ms, Price
 from supervisor import Machine
 from tests.sweep.one import one_run
 from tests.sweep.runs import Run
@@ -59,6 +59,7 @@ HITS = tuple(
 )
 TRADED = Faults(incident=HITS)
 """Others trade with what rests, a piece now and then."""
+SLOWLY_TRADED = Faults(incident=tuple(msgspec.structs.replace(hit, percent=6) for hit in HITS))
 UNHEARD_QUOTE = Faults(
     event=tuple(
         DisturbEvent(stream=stream, one_in=1, how="delay", delay_ms=4_000)
@@ -254,8 +255,10 @@ def a_hedge_has_the_wrong_side(patch: Patch) -> None:
 
     def turned(builder: NadoOrderBuilder, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
         order = order_of(builder, plan, plan_digest, leg)
-        side = -1 if plan.purpose == "hedge" else 1
-        return msgspec.structs.replace(order, amount=Base(side * order.amount))
+        if plan.purpose != "hedge":
+            return order
+        further = 100 * builder._rules.product(leg).price_tick * (-1 if order.amount > 0 else 1)
+        return msgspec.structs.replace(order, amount=Base(-order.amount), price=Price(order.price + further))
 
     patch.setattr(NadoOrderBuilder, "order_of", turned)
 
@@ -302,8 +305,12 @@ def a_new_epoch_lets_the_old_ones_orders_rest(patch: Patch) -> None:
         mine = msgspec.structs.replace(facts, epoch=order.doubt.epoch)
         return _over(msgspec.structs.replace(order, acknowledged=True), mine)
 
-    _over = working_orders._over
-    patch.setattr(working_orders, "RULES", (over, *working_orders.RULES[1:]))
+    def in_touch(order: WorkingOrder, facts: RestingFacts) -> str:
+        return _in_touch(order, msgspec.structs.replace(facts, down=(), stream_live=True))
+
+    _over, _in_touch = working_orders._over, working_orders._in_touch
+    kept = tuple(rule for rule in working_orders.RULES if rule not in {_over, _in_touch})
+    patch.setattr(working_orders, "RULES", (over, in_touch, *kept))
 
 
 MUTANTS = (
@@ -379,7 +386,7 @@ MUTANTS = (
     Mutant(
         a_new_epoch_lets_the_old_ones_orders_rest,
         "a new epoch cancels what the old one left",
-        TRADED,
+        SLOWLY_TRADED,
         where="ledger",
         phase="at rest",
         resting=True,

@@ -129,6 +129,20 @@ class Striker:
         return patch.object(box, "post", tampered)
 
 
+class FlatWatch:
+    """An observer of what must never be: flat is said while an order rests at the engine."""
+
+    def __init__(self, ready: Bench) -> None:
+        self._channels, self._exchange = ready.machine.channels, ready.venue.exchange
+        self.wrong: list[str] = []
+
+    def __call__(self, _said: msgspec.Struct) -> None:
+        held = self._channels.held.value
+        resting = [digest for market in self._exchange.markets.values() for digest in market.open_orders]
+        if resting and held is not None and held.phase == "flat" and not self.wrong:
+            self.wrong.append(f"flat was said while order {resting[0][:10]} rests")
+
+
 def _doubled(sealed: Sealed, leg: Leg) -> Sealed:
     order = sealed.plan.leg(leg)
     plan = msgspec.structs.replace(
@@ -180,9 +194,11 @@ async def _run(folder: Path, seed: int, blows: Sequence[Blow], faults: Faults, s
     async with bench(folder, settings, faults=faults, seed=seed) as ready:
         heard = Heard()
         ready.watchers.append(lambda said: heard.take(said, ready.venue.now_ns()))
+        flat = FlatWatch(ready)
+        ready.watchers.append(flat)
         striker = Striker(ready, blows)
         with striker.at_work():
-            wrong = await _judged(ready, heard)
+            wrong = await _judged(ready, heard) + flat.wrong
         if "boot" in striker.phases and not ready.venue.exchange.order_log:
             # who dies before everybody is up ends the start: nothing was traded, and that is all there is to
             # judge
