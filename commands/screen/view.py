@@ -113,6 +113,8 @@ class RunView:
         self._plans: dict[tuple[int, int], SizingPlan] = {}
         self._resting: dict[tuple[int, int], tuple[SizingPlan, Row | None]] = {}
         """Quotes whose orders have no ending, each with its row."""
+        self._balanced: tuple[int, Base, Base] | None = None
+        """Cycle and amounts of the pair that was last said to be balanced."""
         self._cancelled: dict[str, str] = {}
         """Order -> why its cancellation was asked for, "" where that is not known."""
 
@@ -217,11 +219,15 @@ class RunView:
         for order in held.working:
             if order.cancel_asked_ms:
                 self._cancels(order.doubt.order_digest)
+        pair = held.cycle, held.eth.amount, held.sol.amount
+        evened = before is None or before.phase == "uneven" or pair != self._balanced
         if (
             held.phase == "open"
             and (before is None or before.phase != "open")
             and held.filled_imbalance is not None
+            and evened
         ):
+            self._balanced = pair
             left = span(max(0, held.entered_ms + hold_of(self.settings, held) - self._now_ms()))
             self.say(
                 f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}",

@@ -7,7 +7,7 @@ from commands.screen.drawing import draw
 from messages.units import Base, Bps, Ms
 from tests.actors.fakes import START_MS, held, quote, resting_bid
 from tests.commands.resting_scene import eth_cancelled, maker_fill, quote_ended, quote_of_eth, until_it_rests
-from tests.commands.scenes import ETH_ORDER, plan, view_of
+from tests.commands.scenes import ETH_ORDER, open_pair, plan, view_of
 
 
 def lines_after(*messages: msgspec.Struct) -> list[str]:
@@ -85,3 +85,13 @@ def test_a_quote_that_enters_has_a_planned_imbalance_and_a_side_as_an_entry_does
     lines = draw(view, START_MS, 80, 24)
     assert any("short ETH / long SOL" in line for line in lines)
     assert any("planned 0.024 %" in line for line in lines)
+
+
+def test_a_pair_whose_exit_quote_ended_unfilled_is_not_balanced_once_more() -> None:
+    """It was once said again after every such quote: "exits in 0 ms"."""
+    found = lines_after(
+        open_pair(), open_pair(phase="in_flight"), open_pair(), open_pair(phase="working"), open_pair()
+    )
+    assert len([line for line in found if line.startswith("balanced")]) == 1
+    again = lines_after(open_pair(), open_pair(phase="uneven"), open_pair())
+    assert len([line for line in again if line.startswith("balanced")]) == 2
