@@ -227,7 +227,8 @@ class Skipped(msgspec.Struct, frozen=True):
 
 class PairSettled(msgspec.Struct, frozen=True):
     """sizing -> supervisor -> ledger: what is held of this cycle counts as its pair from now on. Said of a
-    quote that has ended before all of it had traded, where what is held is hedged and nothing more is wanted.
+    quote that has ended before all of it had traded, where what is held is hedged and nothing more is wanted;
+    and of a whole pair that misses the promise at the prices paid, and that no order brings within it.
     """
 
     cycle: int

@@ -8,10 +8,11 @@ import msgspec
 import trio
 
 from actors.risk.funding import FUNDING_WAIT
+from actors.sizing.quote_hedging import NOT_SETTLED
 from actors.sizing.sizer import Look, Memory, Sizer
 from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
 from messages.market import PairQuote
-from messages.sizing import SizingPlan
+from messages.sizing import PairSettled, SizingPlan
 from messages.units import Ms
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest, any_newer
@@ -109,6 +110,8 @@ class _Looks(msgspec.Struct):
             note = _proposed(decision, sizer, look)
             eth, sol = decision.eth.amount, decision.sol.amount
             self.observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
+        if isinstance(decision, PairSettled) and decision.detail.startswith(NOT_SETTLED):
+            self.observe(Note(clock.utc_ns(), "warning", "sizing", decision.detail))
         if decision is not None:
             self.post(decision)
 

@@ -7,6 +7,8 @@
     has ended                    all that is left to hedge, once; then what is held counts as the pair
                                  (`PairSettled`), or is repaired like any uneven pair
     has ended, and was closing   the rest leaves by an `exit`
+    all has traded and is        the pair is settled (`repair.settling`), or said to miss the promise
+    hedged, beyond the promise
 
 No order is left behind that the exchange would not take: where what is to come after a hedge could be worth
 less than the minimum, so much is kept back for the last one.
@@ -30,10 +32,11 @@ from actors.sizing.quoting import (
     unwanted,
 )
 from actors.sizing.repair import LegPosition
+from messages.amounts import percent
 from messages.execution import CancelAsked
 from messages.lifecycle import Held, WorkingOrder
 from messages.sizing import REST_MAX_MS, Leg, PairSettled, Purpose, QuoteTerms, SizingPlan
-from messages.units import BASIS, ONE, Ms, imbalance, notional
+from messages.units import BASIS, ONE, Bps, Ms, imbalance, notional
 
 AGAIN_MS = 250
 """Pause after a hedge that was refused or not sent."""
@@ -41,6 +44,8 @@ PRICE_MS = 1_000
 """How long the price of an order is waited for of which only the quantity is known, before a pair is judged
 by an estimate.
 """
+NOT_SETTLED = "NOT_SETTLED"
+"""Code of a completed pair that misses the promise at the prices paid and that no order brings within it."""
 Answer = SizingPlan | CancelAsked | PairSettled | None
 
 
@@ -220,12 +225,22 @@ def ended(memory: Quoting, look: QuoteLook, *, leave: bool) -> tuple[Quoting, An
         if isinstance(answer, SizingPlan):
             rests = answer.purpose == "quote"
             return msgspec.structs.replace(memory, hedged_last=not rests), answer
-    pair = (int(held.eth.amount), int(held.sol.amount))
+    pair = (held.cycle, int(held.eth.amount), int(held.sol.amount))
     if not leaving(held) and memory.settled != pair and settles(look):
         words = f"what has traded is {held.eth.amount.text()} ETH and {held.sol.amount.text()} SOL, hedged"
         settled = PairSettled(held.cycle, held.eth.amount, held.sol.amount, words)
         return msgspec.structs.replace(memory, settled=pair), settled
     return memory, None
+
+
+def unsettled(memory: Quoting, held: Held, missed: Bps, why: str) -> tuple[Quoting, PairSettled | None]:
+    """That a pair misses the promise at the prices paid and stays as it is: said once of each pair."""
+    pair = (held.cycle, int(held.eth.amount), int(held.sol.amount))
+    if memory.settled == pair:
+        return memory, None
+    words = f"{NOT_SETTLED}: its fills are {percent(missed)} apart, and {why}"
+    told = PairSettled(held.cycle, held.eth.amount, held.sol.amount, words)
+    return msgspec.structs.replace(memory, settled=pair), told
 
 
 def leaving(held: Held) -> bool:

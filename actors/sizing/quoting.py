@@ -132,8 +132,8 @@ class Quoting(msgspec.Struct, frozen=True):
     """The rule by which the pair leaves that this one closes."""
     hedged_last: bool = False
     """Was what its end left proposed as a hedge?"""
-    settled: tuple[int, int] | None = None
-    """The pair that was said to be the cycle's last."""
+    settled: tuple[int, int, int] | None = None
+    """The cycle, ETH and SOL of the pair that was said to be the cycle's last."""
     lean_until_ms: Ms = Ms(0)
     """Venue time until which a hedge may rest; 0: none has to, since all was hedged last."""
     bid: BestPrice = BestPrice()
@@ -159,6 +159,7 @@ class Quoting(msgspec.Struct, frozen=True):
             bid=self.bid,
             ask=self.ask,
             own=self.own,
+            settled=self.settled,
             sent_ms=self.sent_ms,
             sent_seq=self.sent_seq,
         )

@@ -21,6 +21,9 @@ an answer.
 
 Which leg leads, what is balanced and what is exposed goes by the hedge ratio of the pair: dollars are
 compared `weighted` (`hedge_weights`). What an order costs, and whether it can be sent, is about its own.
+
+A pair that is held as wanted may still miss the promise at the prices paid, because prices moved between the
+two legs' fills. It is settled (`settling`): as little as possible of both legs is closed.
 """
 
 from collections.abc import Iterator
@@ -30,7 +33,7 @@ import msgspec
 
 from actors.market_data.cost_curve import depth_within, walk
 from actors.sizing.closest import Question
-from actors.sizing.lattice import Lattice, Pair, TakenSide, Window
+from actors.sizing.lattice import MINIMUM_PERCENT, Lattice, Pair, TakenSide, Window
 from messages.lifecycle import Held
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
@@ -38,7 +41,7 @@ from messages.sizing import LEGS, Leg
 from messages.units import DOLLAR_NEUTRAL, ONE, Base, Bps, Price, Quote, hedge_weights, imbalance, notional
 from venue.protocol import PairTerms, ProductTerms
 
-Name = Literal["complete", "trim", "adjust", "flatten"]
+Name = Literal["complete", "trim", "adjust", "settle", "flatten"]
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -112,14 +115,62 @@ class LegPosition(msgspec.Struct, frozen=True):
         return deep and (not increases or spent >= self.rules.min_notional)
 
 
-def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
-    """The way of least cost. Ties go to the one that keeps more of the pair."""
+def _positions(held: Held, quote: PairQuote, rules: PairTerms) -> dict[Leg, LegPosition]:
     weights = hedge_weights(held.hedge_ratio)
-    legs: dict[Leg, LegPosition] = {
+    return {
         leg: LegPosition(part.amount, part.wanted, part.vwap or book.mid, book, rules.product(leg), weight)
         for leg, book, weight in zip(LEGS, (quote.eth, quote.sol), weights, strict=True)
         for part in [held.leg(leg)]
     }
+
+
+def settling(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way | None:
+    """How a hedged pair comes within the promise at the prices paid, by closing as little as possible of one
+    leg or of both; None when no such orders can be sent. Each is worth the exchange's minimum, and so is what
+    it leaves: that can be sent whether or not the minimum binds those who take.
+    """
+    legs = _positions(held, quote, rules)
+    least = {name: _least(leg) for name, leg in legs.items()}
+    whole = {name: Window(leg.undivided, leg.undivided) for name, leg in legs.items()}
+    less = {
+        name: Window(
+            least[name] * leg.paid * leg.weight, (abs(leg.held) - least[name]) * leg.paid * leg.weight
+        )
+        for name, leg in legs.items()
+    }
+    if any(window.high < window.low for window in less.values()):
+        return None
+    eth, sol = (TakenSide(_kept(leg), leg.rules.size_step, Quote(0)) for leg in legs.values())
+    lattice = Lattice(eth, sol, (legs["eth"].weight, legs["sol"].weight))
+    twice = sum(leg.undivided for leg in legs.values())
+    question = Question.of(twice, settings.max_imbalance)
+    windows = ((less["eth"], whole["sol"]), (whole["eth"], less["sol"]), (less["eth"], less["sol"]))
+    found = [pair for each in windows if (pair := lattice.closest(each, question)) is not None]
+    ways = []
+    for pair in sorted(found, key=lambda each: twice - each.eth - each.sol):
+        final = tuple(
+            lots * leg.rules.size_step * (1 if leg.held > 0 else -1)
+            for lots, leg in zip((pair.eth_lots, pair.sol_lots), legs.values(), strict=True)
+        )
+        way = _way(legs, "settle", (final[0], final[1]))
+        orders = zip(legs.values(), (way.eth, way.sol), strict=True)
+        if all(
+            leg.sendable(amount, settings.max_slippage, increases=False) for leg, amount in orders if amount
+        ):
+            ways.append(way)
+    return ways[0] if ways else None
+
+
+def _least(leg: LegPosition) -> int:
+    """The least amount on the step that is safely worth the exchange's minimum."""
+    step = leg.rules.size_step
+    usd = leg.rules.min_notional * MINIMUM_PERCENT // 100
+    return max(-(-usd * ONE // (leg.book.mid * step)), 1) * step
+
+
+def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
+    """The way of least cost. Ties go to the one that keeps more of the pair."""
+    legs = _positions(held, quote, rules)
     part_of_it = all(leg.within_wanted for leg in legs.values())
     finals = _finals(legs, settings) if part_of_it else ()
     ways = [_way(legs, name, final) for name, final in finals if _allowed(legs, final, settings)]

@@ -26,13 +26,22 @@ from actors.risk.may_enter import (
 from actors.risk.triggers import EntryMoment
 from actors.sizing.min_notional import topping_up
 from actors.sizing.plans import Intended, at_the_oracle, plan_of
-from actors.sizing.quote_hedging import Answer, ended, leaving, working
-from actors.sizing.quoting import QUOTE_WAITS, QuoteLook, Quoting, entry_quote, exit_quote, quotes_wait, seen
-from actors.sizing.repair import cheapest
+from actors.sizing.quote_hedging import Answer, ended, leaving, unsettled, working
+from actors.sizing.quoting import (
+    PATIENT,
+    QUOTE_WAITS,
+    QuoteLook,
+    Quoting,
+    entry_quote,
+    exit_quote,
+    quotes_wait,
+    seen,
+)
+from actors.sizing.repair import cheapest, settling
 from actors.sizing.wanted_sizes import WantedSizes
 from messages.lifecycle import Denial, Directive, Held, Waiting
 from messages.market import PairQuote
-from messages.sizing import RESTORES, TOP_UPS, Leg, Purpose, SizingPlan, Skipped
+from messages.sizing import RESTORES, TOP_UPS, Leg, PairSettled, Purpose, SizingPlan, Skipped
 from messages.units import Base, Bps, Ms, Price, notional
 from venue.closing import MINIMUM_PERCENT, Closing, closing, hedged, liquidation_near
 from venue.protocol import UNTRADABLE
@@ -120,8 +129,10 @@ class Sizer(WantedSizes, frozen=True, dict=True):
         if held.phase == "working":
             quoting, decision = working(quoting, at)
         elif held.phase == "open":
+            quoting, decision = self._settled(quoting, look, quote)
             leaves = self._open(look, quote)
-            quoting, decision = exit_quote(quoting, at, leaves) if leaves else (quoting, None)
+            if leaves is not None and (decision is None or leaves.because not in PATIENT):
+                quoting, decision = exit_quote(quoting, at, leaves)
         else:
             quoting, decision = ended(quoting, at, leave=look.directive.leave_now)
             if decision is None:
@@ -131,6 +142,34 @@ class Sizer(WantedSizes, frozen=True, dict=True):
                     else self._uneven(look, quote)
                 )
         return self._proposed(msgspec.structs.replace(memory, quoting=quoting), look, decision)
+
+    def _settled(
+        self, quoting: Quoting, look: Look, quote: PairQuote
+    ) -> tuple[Quoting, SizingPlan | PairSettled | None]:
+        """The settle step: a pair whose hedge rested while its price moved is brought within the promise at
+        the prices paid. Where no order can do that, it is said once.
+        """
+        held, settings = look.held, self.settings
+        missed = held.filled_imbalance
+        estimated = held.unpriced and look.now_ms < held.last_change_ms + PRICE_MS
+        if missed is None or missed <= settings.max_imbalance or held.flattens or estimated:
+            return quoting, None
+        gone = look.directive.leave_now or over_budget(held, settings, look.now_ms)
+        if gone or not _tradable(quote) or self.rules.incomplete():
+            return quoting, None
+        why = f"{settings.max_repair_steps} repairs were tried"
+        if held.repairs < settings.max_repair_steps:
+            if _too_soon(look, held.repairs):
+                return quoting, None
+            way = settling(held, quote, settings, self.rules.terms())
+            if way is not None:
+                slippage, amounts = settings.max_slippage, (way.eth, way.sol)
+                step, closes = held.repairs + 1, (True, True)
+                return quoting, self._plan(
+                    look, quote, Intended("repair", held.cycle, step, amounts, slippage, closes)
+                )
+            why = "no orders that the exchange takes would balance what is left"
+        return unsettled(quoting, held, missed, why)
 
     def _leave_on(self, look: Look, quote: PairQuote, because: str) -> SizingPlan | None:
         """What a quote that closed has left leaves like any pair, at once, by the rule of the quote."""

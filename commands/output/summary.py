@@ -60,6 +60,10 @@ def _numbers(report: Report, totals: Totals) -> list[str]:
             f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under"
             f" {promise}{hedged})"
         )
+        above = sum(each > report.settings.max_imbalance for each in totals.filled_imbalances)
+        if above:
+            count = len(totals.filled_imbalances)
+            lines.append(f" {'':<9} {above} of {count} pairs miss it")
     if counted := report.run.count_words():
         lines.append(f" {'cycles':<9} {counted}")
     if any(rule != "HOLD" for rule, _ in totals.exits):
