@@ -23,6 +23,7 @@ from commands.account.target_account import TargetAccount
 from commands.control import ControlReply, ControlRequest, ask
 from commands.output.words import COMMAND, DONE, ConfigError, say
 from commands.setup.connecting import connected
+from commands.setup.wallet import counted_without_slot
 from commands.signals import SO_FAR
 from commands.stopping import Stops
 from venue.nado.socket import TcpDialer
@@ -119,6 +120,7 @@ async def flattened(target: TargetAccount, request: FlattenRequest) -> CommandOu
                     async with connected(
                         target.settings, target.access, os.getpid(), observe, TcpDialer()
                     ) as there:
+                        counted_without_slot(there.venue, there.access, there.rules)
                         return await closed(target, request, state, there, until)
                 except VenueError as error:
                     trouble = str(error)

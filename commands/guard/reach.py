@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from commands.access.venue import Access
 from commands.guard.log_lines import GuardWords
+from commands.setup.wallet import counted_without_slot
 from runtime.clock import Clock, VenueClock, WallClock
 from runtime.outlive import outlive
 from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
@@ -53,6 +54,7 @@ class Reach:
                 Transports(self._dialer, self._transport),
                 self.words.heard,
             )
+            counted_without_slot(venue, here, rules)
             if old is not None:
                 await outlive(old.aclose, lambda _why: None)
         if self.clock.round_trip_ms is None:

@@ -24,7 +24,7 @@ from commands.setup.certificates import Certificates
 from commands.setup.connecting import answering, place_and_rules
 from commands.setup.preflight import ASK_S, legs_alike, must_know_what_is_open, preflight
 from commands.setup.run_ledger import RunLedger
-from commands.setup.wallet import slot_of_wallet
+from commands.setup.wallet import in_wallet
 from runtime.files import private_folder
 from runtime.observe import Notes, Observe
 
@@ -88,7 +88,7 @@ async def _allowed(
     if not own_venue:
         await state.move_to(here.identity_at(known.rules, state.directory), known.rules.venue)
         await must_know_what_is_open(known, found, state, adopt=options.adopt)
-        stack.callback(slot_of_wallet(known, state.directory).close)
+        stack.enter_context(in_wallet(known, state.directory))
     # By the reading there is (without a snapshot each takes long): nothing to close is certain only where the
     # ledger can be read, and a rule that is missing is then a refusal to start.
     if ledger.state == "missing" or (ledger.held is not None and ledger.held.phase == "flat"):

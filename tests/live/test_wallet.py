@@ -7,8 +7,12 @@ import pytest
 
 from actors.instance.state import state_directory
 from actors.instance.wallet_slots import SLOTS, take_slot
-from tests.live.served import KEY, OWNER, served
-from tests.live.typed import rehearse
+from actors.instance.wallet_weights import RunSpending, WalletFile
+from messages.units import Base, Quote
+from tests.live.served import KEY, OWNER, SENDER, served
+from tests.live.typed import rehearse, typed, written
+from venue.nado.weights import MINUTE_MS
+from venue.simulated.venue import SimulatedVenue
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning"
@@ -34,3 +38,37 @@ def test_a_sixth_run_of_one_wallet_is_refused_before_it_writes_a_row(
         slot.close()
         ended = rehearse(capsys, tmp_path / "logs", there.url)
         assert (ended.code, ended.told["completed"]) == (0, 1), ended.errors
+
+
+def test_the_next_run_in_the_slot_and_all_others_are_told_what_a_run_and_flatten_have_executed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NADO_PRIVATE_KEY", KEY.hex())
+
+    def told() -> int:
+        with ExitStack() as both:
+            return max(
+                both.enter_context(closing(RunSpending(file, slot))).elsewhere((MINUTE_MS,))[0]
+                for slot in (0, 1)
+            )
+
+    with served() as there:
+        chain, instance = there.do(lambda venue: (venue.exchange.chain_id, venue.instance))
+        file = WalletFile(state_directory(), f"wallet {OWNER} chain {chain} {instance}")
+        ended = rehearse(capsys, tmp_path / "logs", there.url)
+        assert ended.code == 0, ended.errors
+        placed = there.do(lambda venue: len(venue.exchange.order_log))
+        assert told() >= placed > 0
+        before = told()
+
+        def hold(venue: SimulatedVenue) -> None:
+            account = venue.exchange.accounts[SENDER]
+            account.positions[4] = account.position(4).changed(Base.of("0.1"), Quote(0))
+
+        there.do(hold)
+        live = written("pause=0 s")
+        place = ("--venue", "testnet", "--url", there.url, "--logs", str(tmp_path / "logs"))
+        flat = typed(capsys, "flatten", *place, *live, "--everything", "--yes")
+        assert flat.code == 0, flat.errors
+        closes = there.do(lambda venue: len(venue.exchange.order_log)) - placed
+        assert told() >= before + closes > before

@@ -35,7 +35,7 @@ from venue.nado.signing import (
 from venue.nado.socket import CLOSE_S, Dialer
 from venue.nado.streams import subscribed
 from venue.nado.tracked_streams import TrackedStreams
-from venue.nado.weights import Metering, Weights
+from venue.nado.weights import Metering, WalletSpending, Weights
 from venue.protocol import (
     AccountEvent,
     EventStream,
@@ -156,6 +156,10 @@ class NadoVenue:
         now; "" when they do.
         """
         return self._weights.obstacle(orders, flatten_steps, legs, rests)
+
+    def share(self, wallet: WalletSpending) -> None:
+        """Count executes together with the wallet's other processes."""
+        self._weights.share(wallet)
 
     def budgets(self) -> tuple[tuple[str, int, int, int], ...]:
         """What was spent of the rate limits: name, window in ms, weight spent, weight allowed."""

@@ -7,8 +7,10 @@ needed (lesson O12).
 
 HTTP and sockets count together (protocol sheet, rate limits). What leaves is always counted. What closes, and
 what is asked in order to close, is never held back in here; entering is, and so are the routine questions, as
-soon as they would take from what an unwind needs. Other programs behind the same address spend the same
-budget unseen: when the venue itself says that it was asked too much, the budget counts as spent.
+soon as they would take from what an unwind needs. What other processes on this machine execute for the same
+wallet counts as well, where there is somebody who tells it (`WalletSpending`). Other programs behind the same
+address spend the same budget unseen: when the venue itself says that it was asked too much, the budget counts
+as spent.
 
 Opening a connection has no documented weight. It is counted as one query, so that a connection that does not
 hold is seen in the budget too.
@@ -16,7 +18,8 @@ hold is seen in the budget too.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol
 
 import trio
 
@@ -162,6 +165,20 @@ class _Window:
         return self._sum
 
 
+class WalletSpending(Protocol):
+    """What other processes spend of the same limits. `spend` is called where an order is about to leave, so
+    it waits for nothing; `elsewhere` only where somebody asks for room.
+    """
+
+    def spend(self, weight: int) -> None:
+        """Tell the others that `weight` leaves now. Never raises."""
+        ...
+
+    def elsewhere(self, lengths_ms: Sequence[int]) -> tuple[int, ...]:
+        """What the others have spent within each of these windows. Raises `OSError` when nobody knows."""
+        ...
+
+
 class WeightBudget:
     """What was spent within each window. Time is always given, in ms of any steady clock that never goes
     back: this reads none.
@@ -169,6 +186,8 @@ class WeightBudget:
 
     def __init__(self, limits: Limits = EXECUTES) -> None:
         self.limits = limits
+        self.shared: WalletSpending | None = None
+        """Who else spends of these limits; None: nobody."""
         self._windows = {length_ms: _Window(length_ms, allowed) for length_ms, allowed in limits}
 
     def spend(self, weight: int, now_ms: int) -> None:
@@ -176,21 +195,37 @@ class WeightBudget:
         for window in self._windows.values():
             window.sum(now_ms)
             window.add(weight, now_ms)
+        if self.shared is not None and weight:
+            self.shared.spend(weight)
 
     def affords(self, weight: int, now_ms: int) -> bool:
         """May `weight` leave at `now_ms` without exceeding a window? The edges count as inside: the
-        venue's clock is not quite ours.
+        venue's clock is not quite ours. Raises `OSError` when nobody knows what the others have spent.
         """
-        return all(window.sum(now_ms) + weight <= window.allowed for window in self._windows.values())
+        used = zip(self.used(now_ms), self.limits, strict=True)
+        return all(spent + weight <= allowed for spent, (_, allowed) in used)
 
     def exhaust(self, now_ms: int) -> None:
         """The venue says that the budget is spent: for the length of the shortest window it is."""
         length, allowed = self.limits[0]
-        self.spend(max(0, allowed - self.spent(length, now_ms)), now_ms)
+        used = self.spent(length, now_ms)
+        with suppress(OSError):
+            used = self.used(now_ms)[0]
+        self.spend(max(0, allowed - used), now_ms)
 
     def spent(self, length_ms: int, now_ms: int) -> int:
-        """The weight that left within the last `length_ms`, which is the length of one of the windows."""
+        """The weight that left within the last `length_ms`, which is the length of one of the windows;
+        without the others'.
+        """
         return self._windows[length_ms].sum(now_ms)
+
+    def used(self, now_ms: int) -> tuple[int, ...]:
+        """The weight that left within each window, the others' too. Raises `OSError` when nobody knows
+        theirs.
+        """
+        others = self.shared.elsewhere(tuple(self._windows)) if self.shared is not None else None
+        own = tuple(window.sum(now_ms) for window in self._windows.values())
+        return own if others is None else tuple(map(sum, zip(own, others, strict=True)))
 
 
 class Weights:
@@ -201,6 +236,10 @@ class Weights:
             WeightBudget(limits) for limits in (EXECUTES, QUERIES, ARCHIVE)
         )
         self._now_ms = now_ms
+
+    def share(self, wallet: WalletSpending) -> None:
+        """From now on the executes are counted together with those of others, who are told of ours."""
+        self.executes.shared = wallet
 
     def place(self) -> None:
         """Count one order that leaves, against the executes."""
@@ -239,8 +278,12 @@ class Weights:
         """
         now_ms = self._now_ms()
         own = orders * PLACE_WEIGHT + rests * CANCEL_TRIES * CANCEL_WEIGHT
-        if not self.executes.affords(own + unwind_weight(flatten_steps), now_ms):
-            return _full("orders", self.executes, now_ms)
+        try:
+            if not self.executes.affords(own + unwind_weight(flatten_steps), now_ms):
+                return _full("orders", self.executes, now_ms)
+        except OSError as error:
+            why = error.strerror or error
+            return f"what other runs of this wallet use of its rate limit cannot be read: {why}"
         if not self.queries.affords(unwind_questions(legs), now_ms):
             return _full("questions", self.queries, now_ms)
         left = self.executes.spent(MINUTE_MS, now_ms)
@@ -281,10 +324,11 @@ class Metering(NamedTuple):
 
 def _full(what: str, budget: WeightBudget, now_ms: int) -> str:
     used = ", ".join(
-        f"{budget.spent(length, now_ms)} of {allowed} in {length // 1000} s"
-        for length, allowed in budget.limits
+        f"{spent} of {allowed} in {length // 1000} s"
+        for spent, (length, allowed) in zip(budget.used(now_ms), budget.limits, strict=True)
     )
+    whose = " by all runs of this wallet" if budget.shared is not None else ""
     return (
         f"the venue's rate limit for {what} leaves no room for this plan and for closing everything ({used}"
-        " used)"
+        f" used{whose})"
     )

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,17 @@ import msgspec
 import pytest
 import trio
 
-from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
+from actors.instance.state import (
+    BEAT,
+    GUARD_BEAT,
+    Saved,
+    closing_alone,
+    read_state,
+    state_directory,
+    state_file,
+)
 from actors.instance.venues import canonical, remember_venue
+from actors.instance.wallet_weights import RunSpending, WalletFile
 from actors.ledger import Journal
 from commands.access.venue import Access
 from commands.guard.closing import SLOW_S
@@ -34,6 +43,7 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import OWNER, START_NS, URL, Bench, bench
 from venue.nado.http import INSTANCE_HEADER
+from venue.nado.weights import MINUTE_MS, PLACE_WEIGHT
 from venue.simulated.faults.incidents import Incident, Rules
 from venue.simulated.faults.order_faults import Faults
 from venue.simulated.gateway.asgi import application
@@ -157,6 +167,11 @@ async def test_it_closes_after_dead_man_and_counts_the_round_that_was_signed_in_
         assert it.heard("FLAT: no Evenkeel positions are open · 1 round of reduce-only orders")
         assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
         assert EscapeFile(it.state.with_suffix(".escape"), durable=False).read() is None
+        rules = it.ready.world.rules
+        wallet = f"wallet {THROWAWAY_ADDRESS} chain {rules.chain_id} {rules.venue.partition(':')[2]}".strip()
+        with closing(RunSpending(WalletFile(state_directory(), wallet), 0)) as a_run:
+            (told,) = a_run.elsewhere((MINUTE_MS,))
+        assert told >= 2 * PLACE_WEIGHT, "the wallet's runs are told"
 
 
 def _odd() -> BaseException:
