@@ -40,8 +40,21 @@ from actors.reconciliation import Reconciliation
 from actors.ledger import Unwritable
 from actors.risk.may_enter import NOT_SEALED
 from actors.seal_gate import SealGate
-from actors import barrier
-from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
+from actors.barrier import (
+    Action,
+    Barrier,
+    ClockJumped,
+    EpochBumped,
+    Event,
+    FillsDue,
+    LegDown,
+    Recovered,
+    Resolve,
+    Tell,
+    TellLedger,
+    VotesDue,
+    step,
+)
 from runtime.clock import ClockWatch, ClockShift
 from runtime.specs import first_cause_first, told
 from runtime.ticks import next_tick_s
@@ -279,10 +292,10 @@ class Machine:
             denial = Denial(NOT_SEALED, f"hedged, and kept: {answer.obstacle}")
         return self._gate.not_sealed(plan, denial) if denial else self._seal(plan)
 
-    def _step(self, event: barrier.Event) -> None:
+    def _step(self, event: Event) -> None:
         settings = self.world.settings
         before = self.barrier
-        self.barrier, actions = barrier.step(
+        self.barrier, actions = step(
             before,
             event,
             self.world.clock.now_ms(),
@@ -292,20 +305,20 @@ class Machine:
         for action in actions:
             self._act(action)
 
-    def _act(self, action: barrier.Action) -> None:
-        if isinstance(action, barrier.Tell):
+    def _act(self, action: Action) -> None:
+        if isinstance(action, Tell):
             self._tell(action)
-        elif isinstance(action, barrier.TellLedger):
+        elif isinstance(action, TellLedger):
             self.channels.to_ledger.post(action.message)
             if isinstance(action.message, Abort):
                 self.world.observe(action.message)
-        elif isinstance(action, barrier.Resolve):
+        elif isinstance(action, Resolve):
             self._reconciliation.resolve_doubts(self._nursery)
         else:
             self._fills_due_ms = 0
             self._reconciliation.reconcile_soon()
 
-    def _tell(self, action: barrier.Tell) -> None:
+    def _tell(self, action: Tell) -> None:
         message, sealed = action.message, self.barrier.sealed
         self._told += 1
         if isinstance(message, Place) and sealed is not None and not self.world.virtual:
