@@ -130,16 +130,18 @@ class Striker:
 
 
 class FlatWatch:
-    """An observer of what must never be: flat is said while an order rests at the engine."""
+    """An observer of what must never be: flat is said while an order rests at the engine, and no plan is
+    under way or being recovered from, whose ledger may be dead.
+    """
 
     def __init__(self, ready: Bench) -> None:
-        self._channels, self._exchange = ready.machine.channels, ready.venue.exchange
+        self._machine, self._exchange = ready.machine, ready.venue.exchange
         self.wrong: list[str] = []
 
     def __call__(self, _said: msgspec.Struct) -> None:
-        held = self._channels.held.value
+        held, idle = self._machine.channels.held.value, self._machine.barrier.phase == "idle"
         resting = [digest for market in self._exchange.markets.values() for digest in market.open_orders]
-        if resting and held is not None and held.phase == "flat" and not self.wrong:
+        if resting and idle and held is not None and held.phase == "flat" and not self.wrong:
             self.wrong.append(f"flat was said while order {resting[0][:10]} rests")
 
 
