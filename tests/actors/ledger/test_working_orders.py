@@ -9,7 +9,7 @@ from actors.ledger.fold import Fold
 from messages.execution import CancelAnswer, CancelAsked, EscapeRound, PlanClosed, QuoteEnded, Resolved
 from messages.lifecycle import AccountStream, GuardActed, Restarted, Started
 from messages.sizing import Abort, PairSettled, Sealed, Skipped
-from messages.units import Base, Ms, Ns, Price, Quote, notional
+from messages.units import Base, Ms, Ns, Price, Quote, imbalance, notional
 from messages.wire import digest
 from tests.actors.fakes import RULES
 from tests.actors.ledger.story import ETH, PRICE, PRODUCT, SOL, Story
@@ -373,6 +373,30 @@ def test_a_settled_pair_is_open_and_anything_else_is_taken_no_notice_of() -> Non
     assert story.fold.cycle.agreed == [(Base.of("0.042"), Base.of("-1"))]
     story.tell(PairSettled(1, Base.of("0.021"), Base.of("-0.5"), "hedged"))
     assert story.held.phase == "open"
+    story.leave()
+    story.snapshot()
+    assert story.ended == [(1, "completed")]
+
+
+def test_a_pair_of_which_both_legs_are_trimmed_is_open_at_what_is_left_and_at_its_fill_prices() -> None:
+    story = started()
+    story.quote("0.42", "-10")
+    story.outcome("eth", "accepted")
+    story.fill("eth", "0.42", remaining="0")
+    story.hedge("sol", "-10")
+    story.fill("sol", "-10", "115.50")
+    before = story.held
+    assert (before.phase, before.filled_imbalance) == ("open", story.fold.cycle.filled_imbalance)
+    story.placed("repair", "-0.043", "1", closing=True)
+    story.fill("eth")
+    assert story.held.phase == "in_flight"
+    story.fill("sol")
+    held = story.held
+    assert (held.phase, held.repairs, held.flattens) == ("open", 1, 0)
+    assert (held.eth.amount, held.sol.amount) == (Base.of("0.377"), Base.of("-9"))
+    eth, sol = (notional(leg.vwap, leg.amount) for leg in (held.eth, held.sol))
+    assert held.filled_imbalance == imbalance(eth, sol, held.hedge_ratio), "of what is left, at the prices paid for it"
+    assert held.filled_imbalance != before.filled_imbalance
     story.leave()
     story.snapshot()
     assert story.ended == [(1, "completed")]
