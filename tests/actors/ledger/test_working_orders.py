@@ -395,7 +395,9 @@ def test_a_pair_of_which_both_legs_are_trimmed_is_open_at_what_is_left_and_at_it
     assert (held.phase, held.repairs, held.flattens) == ("open", 1, 0)
     assert (held.eth.amount, held.sol.amount) == (Base.of("0.377"), Base.of("-9"))
     eth, sol = (notional(leg.vwap, leg.amount) for leg in (held.eth, held.sol))
-    assert held.filled_imbalance == imbalance(eth, sol, held.hedge_ratio), "of what is left, at the prices paid for it"
+    assert held.filled_imbalance == imbalance(eth, sol, held.hedge_ratio), (
+        "of what is left, at the prices paid for it"
+    )
     assert held.filled_imbalance != before.filled_imbalance
     story.leave()
     story.snapshot()

@@ -5,15 +5,21 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 
+from actors.sizing import actor as sizing
+from actors.sizing.actor import Slots
 from actors.sizing.quote_hedging import NOT_SETTLED
 from actors.sizing.repair import settling
+from actors.sizing.sizer import Sizer
 from messages.execution import Doubt
-from messages.lifecycle import Directive, Held
+from messages.lifecycle import Directive, Held, Note
 from messages.market import Level
 from messages.sizing import PairSettled, SizingPlan
 from messages.units import Base, Bps, Ms, Price, Rate, imbalance, notional
-from tests.actors.fakes import RULES, quote
+from runtime.mailbox import Latest
+from tests.actors.fakes import FREE, RULES, quote, venue_clock
 from tests.actors.sizing.quoting_looks import ETH, NOW, SOL, one_step, resting, works
 
 MINIMUM = RULES.eth.min_notional or 0
@@ -156,3 +162,17 @@ def test_prices_that_are_estimates_are_waited_for() -> None:
 def test_a_run_that_only_takes_is_as_it_was() -> None:
     settings = msgspec.structs.replace(resting(), execution=type(resting().execution)())
     assert one_step(moved_apart(), settings)[1] is None
+
+
+async def test_what_misses_the_promise_is_one_warning_in_the_log(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    clock, said, posted = venue_clock(), list[msgspec.Struct](), list[msgspec.Struct]()
+    holding = moved_apart(repairs=resting().max_repair_steps, entered_ms=clock.now_ms())
+    slots = Slots(Latest(quote(clock.now_ms())), Latest(holding), Latest(FREE))
+    await nursery.start(sizing.run, slots, posted.append, Sizer(resting(), RULES), clock, said.append)
+    await trio.sleep(1)
+    notes = [each for each in said if isinstance(each, Note)]
+    assert [note.level for note in notes] == ["warning"]
+    assert notes[0].text.startswith(f"{NOT_SETTLED}: its fills are ")
+    assert [type(each) for each in posted] == [PairSettled]

@@ -13,7 +13,7 @@ from commands.output.summary import text
 from messages.execution import Doubt
 from messages.lifecycle import Staged
 from messages.settings import Settings
-from messages.units import Base, Ms, Price, Quote
+from messages.units import Base, Bps, Ms, Price, Quote
 from tests.actors.fakes import held, resting_bid
 from tests.commands.scenes import SKIPPED, statement, totals
 
@@ -54,6 +54,12 @@ def test_the_summary_of_the_demo_is_the_documented_one() -> None:
         " files     logs/ledger.sqlite   logs/DN_pair_eth_sol_nado_trades.csv",
         ' next      python supervisor.py run --target "100 USD"   # why 100 is hard',
     ]
+
+
+def test_pairs_that_miss_the_promise_are_counted_beside_the_balance() -> None:
+    missed = (Bps.of("3.1"), Bps.of("10"), Bps.of("10.2"))
+    told = text(msgspec.structs.replace(DEMO, totals=totals(filled_imbalances=missed)))
+    assert told[2] == "           1 of 3 pairs miss it"
 
 
 def test_exits_are_told_by_rule_where_any_was_no_ordinary_one() -> None:
