@@ -258,7 +258,15 @@ async def test_a_feed_that_freezes_cancels(
 
 
 @pytest.mark.parametrize("actor", ["account", "eth_leg", "sol_leg", "ledger", "sizing", "market_data"])
-@pytest.mark.parametrize("pieces", [(), ("0.1",), ("0.1", "0.2")], ids=["untraded", "a part", "twice"])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param((), marks=pytest.mark.long),
+        ("0.1",),
+        pytest.param(("0.1", "0.2"), marks=pytest.mark.long),
+    ],
+    ids=["untraded", "a part", "twice"],
+)
 async def test_an_actor_that_dies_while_an_order_rests(
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery, actor: str, pieces: tuple[str, ...]
 ) -> None:

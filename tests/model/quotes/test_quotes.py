@@ -42,6 +42,7 @@ def states_of(rules: QuoteRules, quotes: int) -> list[Resting]:
     return whole.order
 
 
+@pytest.mark.long
 def test_acting_at_once_when_nothing_is_left_to_go_wrong_comes_to_the_same() -> None:
     def endings(rules: QuoteRules) -> set[tuple[str, int, int]]:
         seen = [books.view(state.book) for state in states_of(rules, 2) if state.bar.phase == "idle"]
