@@ -15,8 +15,6 @@ from contextlib import suppress
 
 NICENESS = 10
 """Of a watcher, above its run's, from its start on."""
-CORES_LEAST = 2
-"""So many cores leave one for the watcher while its run takes all of another."""
 
 
 def let_start_behind(pid: int) -> None:
@@ -28,9 +26,9 @@ def let_start_behind(pid: int) -> None:
 def stand_back(*, alerting: bool) -> None:
     """Have this process run only while nobody else of its group wants the core.
 
-    Who has to tell of a run that hangs must not wait for it. With one core for both an idle process waits for
-    one that never rests: then, where somebody is alerted, it is only nice.
+    Who has to tell of a run that hangs must not wait for it: where nobody rests, an idle process waits for
+    ever. So where somebody is alerted, it is only nice.
     """
     with suppress(OSError, AttributeError):
-        if not alerting or len(os.sched_getaffinity(0)) >= CORES_LEAST:
+        if not alerting:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -14,10 +14,9 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="policies 
 class PolicyAsked:
     """What was asked of the system, in place of asking it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, cores: int, refusal: OSError | None = None) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refusal: OSError | None = None) -> None:
         self.policies: list[int] = []
         self._refusal = refusal
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
         monkeypatch.setattr(os, "sched_setscheduler", self._set)
 
     def _set(self, pid: int, policy: int, _param: object) -> None:
@@ -27,25 +26,17 @@ class PolicyAsked:
         self.policies.append(policy)
 
 
-@pytest.mark.parametrize(("alerting", "cores"), [(False, 1), (False, 2), (True, 2)])
-def test_it_works_only_while_nobody_else_wants_the_core(
-    monkeypatch: pytest.MonkeyPatch, alerting: bool, cores: int
+@pytest.mark.parametrize("alerting", [False, True])
+def test_it_waits_for_a_free_core_unless_somebody_has_to_be_alerted(
+    monkeypatch: pytest.MonkeyPatch, alerting: bool
 ) -> None:
-    asked = PolicyAsked(monkeypatch, cores)
+    asked = PolicyAsked(monkeypatch)
     stand_back(alerting=alerting)
-    assert asked.policies == [os.SCHED_IDLE]
-
-
-def test_who_tells_of_a_run_that_hangs_does_not_wait_for_its_only_core(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = PolicyAsked(monkeypatch, 1)
-    stand_back(alerting=True)
-    assert asked.policies == []
+    assert asked.policies == ([] if alerting else [os.SCHED_IDLE])
 
 
 def test_where_it_is_forbidden_it_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = PolicyAsked(monkeypatch, 2, PermissionError("sandbox"))
+    asked = PolicyAsked(monkeypatch, PermissionError("sandbox"))
     stand_back(alerting=False)
     assert asked.policies == []
     monkeypatch.delattr(os, "sched_setscheduler")
